@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pair.h - pass 2: views to links. A link is one connection with its two ends; an end is all the views that
+ * hold the same socket (equal cookie on one kernel). Needs no clock: addresses, incarnation and offsets
+ * decide.
+ */
+#ifndef DPROF_PASS_PAIR_H
+#define DPROF_PASS_PAIR_H
+
+#include "analyzer/pass/conn.h"
+
+enum link_side { LINK_CLIENT, LINK_SERVER }; /* client = the side that opened the connection */
+
+enum join_class {
+	JOIN_NONE,	/* the other end was not traced */
+	JOIN_ADDRESS,	/* the exact pair of addresses, same incarnation */
+	JOIN_INODE,	/* unix socket: inodes of both ends */
+	JOIN_UNIX_ORDER /* unix socket: path, pids and order of connect and accept; bytes agree */
+};
+
+/* All views of one socket, in ascending order of view. */
+struct end {
+	uint32_t *views;
+	uint32_t view_count;
+};
+
+struct link {
+	struct end ends[2]; /* by link_side; view_count 0: not traced */
+	struct address address[2];
+	enum join_class join;
+	uint32_t incarnation; /* k-th connection of this pair of addresses, from 0 */
+	uint64_t key;	      /* hash of addresses and incarnation: cids derive from it */
+	uint64_t open_ns, close_ns;
+	uint64_t bytes_joined[2]; /* by link_side of the sender: seen at both ends */
+	uint64_t bytes_one_sided[2];
+	uint64_t mismatched; /* captured bytes that differ between the ends: must be 0 */
+};
+
+struct links {
+	struct link *links; /* by open time, then addresses */
+	uint32_t link_count;
+	uint32_t *of_view;  /* link of each view */
+	uint64_t ambiguous; /* views that could belong to more than one link and were left apart */
+};
+
+int pair_run(const struct store *store, const struct conns *conns, struct links *out);
+void pair_free(struct links *l);
+
+/* The correlation ID (D1) of the message whose first byte is at `off` in the stream that `side` sends. Never
+ * 0. */
+uint64_t pair_cid(uint64_t link_key, enum link_side side, uint64_t off);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store.h - what was loaded: every record of every process, on one timeline. load.c fills it; passes read it.
+ *
+ * Times are ns since the epoch: a linear map of the stamps, one per host clock (boot id), so that processes
+ * of one kernel agree to the nanosecond. Alignment between different kernels is pass/clock's business; until
+ * it exists they stand where their CLOCK_REALTIME says, and `info` says so. Invariant: read-only after
+ * store_load().
+ */
+#ifndef DPROF_STORE_H
+#define DPROF_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/record.h"
+
+#define STORE_NONE UINT32_MAX
+
+/* One record. `data` points into memory that the store owns. */
+struct store_record {
+	uint64_t t0_ns;
+	uint64_t t1_ns;
+	uint64_t off;
+	const uint8_t *data;
+	uint32_t data_len;
+	uint32_t len;
+	uint32_t conn;
+	uint32_t thread; /* index into the process's threads */
+	uint16_t flags;
+	uint8_t kind;
+	uint8_t call;
+};
+
+/* The records [first, first + count) of the process, in the order in which the thread made them. */
+struct store_thread {
+	uint32_t number; /* in the dump; 0 is dprof's own */
+	uint32_t tid;	 /* 0 if its start record is missing */
+	uint32_t parent; /* number of the thread that made it, 0 unknown */
+	uint32_t first;
+	uint32_t count;
+	uint64_t first_seq;
+	uint64_t dropped; /* by a full ring: the LOST records say when */
+	uint64_t missing; /* in damaged frames or before the first block: gaps in seq */
+	char *name;
+};
+
+struct store_process {
+	uint32_t host;	/* index into hosts */
+	uint32_t clock; /* index into clocks */
+	char *service, *program, *exe, *version;
+	uint64_t pid, ppid, uid, netns;
+	uint64_t start_ns; /* as in the header: names the dump, with host and pid */
+	uint64_t boot_start;
+	char *path;	  /* of the dump */
+	char *end_reason; /* NULL: no end object; killed and not salvaged, cut, or still running */
+	uint64_t dropped; /* sum of what the end object and the LOST records say, the larger */
+	uint64_t untraced_threads, untraced_conns;
+	uint64_t missing; /* records known to be missing */
+	bool damaged;	  /* something of the file could not be read */
+	struct store_record *records;
+	uint32_t record_count;
+	struct store_thread *threads;
+	uint32_t thread_count;
+	char **calls; /* names by number */
+	uint32_t call_count;
+	char **settings; /* name, value, ... */
+	uint32_t setting_count;
+};
+
+struct store_host {
+	char *name;
+	uint32_t clock;
+};
+
+/* One kernel's clock. */
+struct store_clock {
+	char *boot_id;
+	uint64_t anchors;  /* readings used */
+	uint64_t error_ns; /* largest distance of a reading from the line */
+};
+
+/* A thing that was wrong with the input; also printed on stderr when found. */
+struct store_note {
+	char *path;
+	char *text;
+};
+
+struct store {
+	struct store_process *processes; /* ordered by host name, program, pid, start */
+	uint32_t process_count;
+	struct store_host *hosts;
+	uint32_t host_count;
+	struct store_clock *clocks;
+	uint32_t clock_count;
+	struct store_note *notes;
+	uint32_t note_count;
+	uint32_t files_read, files_skipped, copies; /* copies: a dump given twice counts once */
+	uint64_t record_count, bytes_read;
+	uint64_t duplicate_records; /* dropped because (thread, seq) was there already */
+};
+
+/* Loads dumps (*.zst) and directories (their *.zst, not recursive... one level). 0, or -ENODATA if nothing
+ * was usable. */
+int store_load(struct store *s, char *const *paths, size_t n);
+void store_free(struct store *s);
+
+#endif
