@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Wall: who may call what (STYLE: the guest's laws), read off the objects. The hot path reaches libc only through real.*,
+# the vdso clock and memcpy; the flusher has no libc thread, so it may not allocate, print or lock; nothing in the library
+# may end the program.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+pic=${DPROF_BUILD:-build}/pic
+bad=0
+
+# Symbols that an object takes from elsewhere, ours left out.
+ours=$(mktemp) || exit 2
+trap 'rm -f "$ours"' EXIT
+nm --defined-only "$pic"/preload/*.o "$pic"/common/*.o | awk 'NF == 3 { print $3 }' | sort -u >"$ours"
+
+# allow OBJECTS WORDS: their outside symbols are among the words.
+allow() {
+	for name in $1; do
+		object=$pic/$name.o
+		[ -e "$object" ] || { echo "$object is missing: has the room moved?"; bad=1; continue; }
+		for symbol in $(nm -u "$object" | awk '{ sub(/@.*/, "", $2); print $2 }' | sort -u | comm -23 - "$ours"); do
+			case " $2 _GLOBAL_OFFSET_TABLE_ __stack_chk_fail __tls_get_addr _Unwind_Resume __gcc_personality_v0 " in
+			*" $symbol "*) ;;
+			*) echo "$name uses $symbol"; bad=1 ;;
+			esac
+		done
+	done
+}
+
+hot='memcpy memset memmove clock_gettime'
+allow 'preload/stream preload/wait preload/call preload/conn preload/emit preload/ring preload/stamp' "$hot"
+flusher="$hot memcmp strlen memchr strcmp strncmp ZSTD_createCCtx_advanced ZSTD_CCtx_setParameter ZSTD_compress2 ZSTD_compressBound ZSTD_isError"
+allow 'preload/flush preload/file preload/region preload/salvage preload/say common/encode' "$flusher"
+
+for object in "$pic"/preload/*.o; do
+	case $object in *_main.o) continue ;; esac
+	for symbol in $(nm -u "$object" | awk '{ sub(/@.*/, "", $2); print $2 }'); do
+		case $symbol in
+		exit | abort | __assert_fail | raise | printf | puts | setenv | unsetenv | putenv | chdir | signal | sigaction | err | perror)
+			echo "$object uses $symbol: a guest does not"
+			bad=1
+			;;
+		esac
+	done
+done
+exit $bad
