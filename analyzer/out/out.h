@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * out.h - what a view says, and the formats that print it. A view builds one document: an object of typed fields, tables
- * and trees. A format knows how to print such a document and knows nothing of RPCs. Keys are those of the JSON; a
- * column's title and unit are for people.
+ * out.h - what a view says, and the formats that print it. A view builds one document out of objects, fields,
+ * lists, tables and trees; a format prints it and knows nothing of RPCs. Analyzer, one thread.
  *
- * Text shows titles, aligned, with units chosen to read well; JSON shows keys, raw numbers (ns, bytes), stable order.
+ * A key is a member's name in JSON. A key of a field or column may be nested: "total_ns.p50" is the member
+ *p50 of the member total_ns; columns of one nest stand next to each other. Inside a list the key is NULL. A
+ *title is what people read. The rules for both: field, column, table, tree	title NULL: JSON only; title
+ *"": text without a heading object, list			title NULL or "": text without a heading all
+ *key NULL inside an object or among columns: text only
+ *
+ * Text: aligned, units that read well, control characters and bad UTF-8 escaped, cut to the width of a
+ * terminal if it is one. JSON: raw numbers (ns, bytes), members in the order in which they were given.
+ * Begin and end must nest. Texts are copied if they are needed after the call.
  */
 #ifndef DPROF_OUT_H
 #define DPROF_OUT_H
@@ -15,40 +22,81 @@
 
 enum out_type {
 	OUT_TEXT,
-	OUT_COUNT,       /* whole number */
-	OUT_NS,          /* duration */
-	OUT_TIME,        /* ns since the epoch, shown in UTC */
-	OUT_BYTES,
-	OUT_NUMBER,      /* double */
+	OUT_COUNT,	 /* whole number */
+	OUT_NS,		 /* duration */
+	OUT_TIME,	 /* ns since the epoch, shown in UTC */
+	OUT_BYTES,	 /* amount of bytes */
+	OUT_NUMBER,	 /* double */
 	OUT_PROBABILITY, /* 0 to 1 */
-	OUT_CID,         /* 16 hex digits */
+	OUT_CID,	 /* 16 hex digits */
 	OUT_BOOL,
-	OUT_NULL,
+	OUT_NULL,   /* not known: null, or "-" */
+	OUT_WORDS,  /* blank-separated: an array of strings in JSON */
+	OUT_ABSENT, /* does not apply: no such member in JSON, an empty cell in text */
 };
 
 struct out_value {
 	enum out_type type;
 	union {
 		const char *text;
-		uint64_t u;
-		double d;
-		bool b;
+		uint64_t count;
+		double number;
+		bool truth;
 	};
+};
+
+/* A text that is NULL is the same as out_null(). */
+struct out_value out_text(const char *text);
+struct out_value out_words(const char *words);
+struct out_value out_count(uint64_t count);
+struct out_value out_ns(uint64_t ns);
+struct out_value out_time(uint64_t ns);
+struct out_value out_bytes(uint64_t bytes);
+struct out_value out_number(double number);
+struct out_value out_probability(double probability);
+struct out_value out_cid(uint64_t cid);
+struct out_value out_bool(bool truth);
+struct out_value out_null(void);
+struct out_value out_absent(void);
+
+/* `type` says how the column is aligned; a value of another type is printed as what it is. */
+struct out_column {
+	const char *key;
+	const char *title;
+	enum out_type type;
 };
 
 struct out;
 
-/* Printers: begin/end must nest. `key` names a member of the enclosing object, NULL inside an array. `title` is for text;
- * NULL leaves it out of the text. */
-struct out_format {
-	const char *name;
-	void (*begin)(struct out *o);
-	void (*end)(struct out *o);
-	void (*object_begin)(struct out *o, const char *key, const char *title);
-	void (*object_end)(struct out *o);
-	void (*array_begin)(struct out *o, const char *key, const char *title);
-	void (*array_end)(struct out *o);
-	void (*value)(struct out *o, const char *key, const char *title, struct out_value v);
-};
+/* `format`: one of out_formats. NULL: unknown format, or no memory. */
+struct out *out_open(const char *format, FILE *to);
+
+/* Ends the document and flushes the stream. 0 or the -errno of the first write that failed. */
+int out_close(struct out *o);
+
+/* Names of the formats, NULL-terminated; the first is the default. */
+extern const char *const out_formats[];
+
+void out_object_begin(struct out *o, const char *key, const char *title);
+void out_object_end(struct out *o);
+void out_field(struct out *o, const char *key, const char *title, struct out_value value);
+
+/* An array of objects, values or trees. */
+void out_list_begin(struct out *o, const char *key, const char *title);
+void out_list_end(struct out *o);
+
+/* An array of objects with the same members. `columns` stays valid until the end. */
+void out_table_begin(struct out *o, const char *key, const char *title, const struct out_column *columns,
+		     unsigned int n);
+void out_row(struct out *o, const struct out_value *values);
+void out_table_end(struct out *o);
+
+/* One root node; in JSON a node's members are its columns and `children`, an array. In text the first titled
+ * column is drawn with the branches, the others stand to the right of it. */
+void out_tree_begin(struct out *o, const char *key, const char *title, const struct out_column *columns,
+		    unsigned int n);
+void out_node_begin(struct out *o, const struct out_value *values);
+void out_node_end(struct out *o);
+void out_tree_end(struct out *o);
 
 #endif
