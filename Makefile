@@ -59,7 +59,10 @@ test: all unit ## run every test (scripts/test also installs what they need)
 	$(Q)tests/run
 golden: all unit ## rewrite the expected output of tests/golden; read the diff
 	$(Q)tests/run --rewrite golden
-bench: all ## measure: cost per call, servers bare and traced, bytes per record, analyzer speed
+$(O)/bench/%: tests/bench/%.c
+	$(Q)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) $< -o $@ -lpthread
+
+bench: all $(O)/bench/call_cost ## measure: cost per call, servers bare and traced, bytes per record, analyzer speed
 	$(Q)tests/bench/run
 check-style: ## clang-format over the C sources
 	$(Q)clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
