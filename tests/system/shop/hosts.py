@@ -15,6 +15,7 @@ import ctypes
 import json
 import os
 import pwd
+import re
 import select
 import signal
 import socket
@@ -63,31 +64,58 @@ class State:
 
 # ---- network ----
 
-def ip(*words):
-    done = subprocess.run(["ip", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+def enter(path):
+    with open(path, "rb") as space:
+        if libc.setns(space.fileno(), CLONE_NEWNET):
+            raise Trouble(f"{path}: {os.strerror(ctypes.get_errno())}")
+
+
+@contextlib.contextmanager
+def within(space):
+    """This thread is in the network namespace, and so is what it starts; None: where it was. Not `ip netns exec`
+    or `ip -n`: those want to mount, which is not permitted everywhere."""
+    if space is None:
+        yield
+        return
+    with open("/proc/thread-self/ns/net", "rb") as own:
+        enter(f"/run/netns/{space}")
+        try:
+            yield
+        finally:
+            libc.setns(own.fileno(), CLONE_NEWNET)
+
+
+def inside(state, host):
+    return within(state.hosts[host]["namespace"])
+
+
+def ip(words, space=None):
+    with within(space):
+        done = subprocess.run(["ip", *words.split()], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              check=False)
     if done.returncode:
-        raise Trouble(f"ip {' '.join(words)}: {done.stderr.strip() or done.returncode}")
+        raise Trouble(f"ip {words}: {done.stderr.strip() or done.returncode}")
 
 
 def make_namespaces(state):
-    prefix = "dprof-" + os.path.basename(state.run)[-6:].replace(".", "-") + "-"
+    prefix = "dprof-" + re.sub("[^A-Za-z0-9]", "", os.path.basename(state.run))[-6:] + "-"
     switch = prefix + "switch"
     state.namespaces = [switch] + [prefix + name for name in NAMES]
     state.save()
-    ip("netns", "add", switch)
-    ip("-n", switch, "link", "add", "bridge", "type", "bridge")
-    ip("-n", switch, "link", "set", "bridge", "up")
+    ip(f"netns add {switch}")
+    ip("link add bridge type bridge", switch)
+    ip("link set bridge up", switch)
     for number, name in enumerate(NAMES, start=1):
         space = prefix + name
-        ip("netns", "add", space)
-        ip("-n", switch, "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", space)
-        ip("-n", switch, "link", "set", name, "master", "bridge", "up")
-        ip("-n", space, "addr", "add", f"10.77.0.{number}/24", "dev", "eth0")
-        ip("-n", space, "link", "set", "lo", "up")
-        ip("-n", space, "link", "set", "eth0", "up")
+        ip(f"netns add {space}")
+        ip(f"link add {name} type veth peer name eth0 netns {space}", switch)
+        ip(f"link set {name} master bridge up", switch)
+        ip(f"addr add 10.77.0.{number}/24 dev eth0", space)
+        ip("link set lo up", space)
+        ip("link set eth0 up", space)
         address = f"10.77.0.{number}"
         if os.path.exists("/proc/net/if_inet6"):
-            ip("-n", space, "addr", "add", f"fd77::{number}/64", "dev", "eth0", "nodad")
+            ip(f"addr add fd77::{number}/64 dev eth0 nodad", space)
             address = f"fd77::{number}" if name in IPV6 else address
         state.hosts[name] = {"address": address, "port": PORTS.get(name, 0), "namespace": space}
     state.save()
@@ -116,30 +144,9 @@ def make_hosts(state, loopback):
 def remove_namespaces(state):
     for space in state.namespaces:
         if os.path.exists(f"/run/netns/{space}"):
-            ip("netns", "del", space)
+            ip(f"netns del {space}")
     state.namespaces = []
     state.save()
-
-
-def enter(path):
-    with open(path, "rb") as space:
-        if libc.setns(space.fileno(), CLONE_NEWNET):
-            raise Trouble(f"{path}: {os.strerror(ctypes.get_errno())}")
-
-
-@contextlib.contextmanager
-def inside(state, host):
-    """This thread is in the host's network; so is what it starts."""
-    space = state.hosts[host]["namespace"]
-    if space is None:
-        yield
-        return
-    with open("/proc/thread-self/ns/net", "rb") as own:
-        enter(f"/run/netns/{space}")
-        try:
-            yield
-        finally:
-            libc.setns(own.fileno(), CLONE_NEWNET)
 
 
 # ---- processes ----
