@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * call.c - the return half of a call that moved bytes: claims the offset, copies the head of a burst,
+ * leaves the record. App's threads, hot.
+ *
+ * Invariant: the conn's counter advances by what the call returned whether or not there is room for a
+ * record, so a lost record makes a hole and never shifts what follows.
+ */
+#include "preload/call.h"
+
+#include <string.h>
+
+#include "common/record.h"
+#include "preload/config.h"
+#include "preload/emit.h"
+#include "preload/truth.h"
+
+/* What call_moved found out before the record is written. */
+struct moved {
+	uint64_t off;
+	uint16_t flags;
+	bool ours; /* the bytes are this conn's */
+};
+
+/*
+ * Cold: the conn changed under the call, or it is time to look at the kernel's counters. On return
+ * the bytes are claimed.
+ */
+static __attribute__((noinline)) struct moved call_settle(const struct call *c, size_t n, uint64_t t1)
+{
+	struct conn *conn = c->conn;
+	struct moved moved = {c->off, 0, true};
+
+	if (conn->id != c->id) {
+		moved.flags = RECORD_FLAG_LATE;
+		return moved;
+	}
+	if (conn->version != c->version) {
+		/* the counters were set while we were away: they may have our bytes or not, so look again */
+		moved.flags = RECORD_FLAG_RACE;
+		truth_check(conn, c->fd, c->way, 0, t1);
+		return moved;
+	}
+	if (!truth_check(conn, c->fd, c->way, n, t1)) {
+		conn_forget(c->fd, c->name);
+		moved.ours = false;
+		return moved;
+	}
+	moved.off = __atomic_fetch_add(&conn->off[c->way], n, __ATOMIC_RELAXED);
+	return moved;
+}
+
+static inline __attribute__((always_inline)) struct moved call_claim(const struct call *c, size_t n,
+								     uint64_t t1)
+{
+	struct conn *conn = c->conn;
+	uint64_t *off = &conn->off[c->way];
+	struct moved moved = {0, 0, true};
+
+	if (__builtin_expect(conn->version != c->version || t1 - conn->checked_at > stamp_second, 0))
+		return call_settle(c, n, t1);
+	if (thread_many) {
+		moved.off = __atomic_fetch_add(off, n, __ATOMIC_RELAXED);
+		if (moved.off != c->off)
+			moved.flags = RECORD_FLAG_RACE;
+	} else {
+		moved.off = *off;
+		*off = moved.off + n;
+	}
+	return moved;
+}
+
+/* How much of n bytes is the head of a burst. */
+static inline __attribute__((always_inline)) uint32_t call_head(struct conn *conn, uint8_t way, size_t n,
+								uint16_t *flags)
+{
+	uint32_t left = conn->burst_left, head;
+
+	if (conn->way != way) {
+		conn->way = way;
+		left = config_head_bytes;
+		*flags |= RECORD_FLAG_BURST;
+	}
+	head = n < left ? (uint32_t)n : left;
+	conn->burst_left = left - head;
+	return head;
+}
+
+static inline __attribute__((always_inline)) struct record *
+call_record(const struct call *c, struct moved moved, size_t n, uint32_t head, uint64_t t1)
+{
+	struct record *r = emit_begin(head);
+
+	if (__builtin_expect(r == NULL, 0))
+		return NULL;
+	r->kind = c->way == CONN_OUT ? RECORD_OUT : RECORD_IN;
+	r->call = c->name;
+	r->flags = moved.flags;
+	r->conn = c->id;
+	r->len = n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+	r->t0 = c->t0;
+	r->t1 = t1;
+	r->off = moved.off;
+	return r;
+}
+
+void call_done(const struct call *c, ssize_t n, const void *bytes)
+{
+	struct moved moved;
+	struct record *r;
+	uint32_t head;
+	uint64_t t1;
+
+	if (n <= 0)
+		return;
+	t1 = stamp_now();
+	moved = call_claim(c, (size_t)n, t1);
+	if (__builtin_expect(!moved.ours, 0))
+		return;
+	head = call_head(c->conn, c->way, (size_t)n, &moved.flags);
+	if (__builtin_expect(bytes == NULL, 0)) {
+		head = 0;
+		moved.flags |= RECORD_FLAG_NOCOPY;
+	}
+	r = call_record(c, moved, (size_t)n, head, t1);
+	if (__builtin_expect(r == NULL, 0))
+		return;
+	if (head > 0)
+		memcpy(r + 1, bytes, head);
+	emit_commit(r);
+}
+
+void call_done_part(struct call *c, size_t n, const struct iovec *parts, size_t count, uint64_t t1)
+{
+	struct moved moved = call_claim(c, n, t1);
+	struct record *r;
+	uint32_t head;
+	char *to;
+
+	if (!moved.ours)
+		return;
+	head = call_head(c->conn, c->way, n, &moved.flags);
+	r = call_record(c, moved, n, head, t1);
+	c->off += n;
+	if (r == NULL)
+		return;
+	to = (char *)(r + 1);
+	for (size_t i = 0; i < count && head > 0; i++) {
+		uint32_t part = parts[i].iov_len < head ? (uint32_t)parts[i].iov_len : head;
+
+		/* gcc's memcpy takes NULL with length 0; C does not */
+		if (part == 0)
+			continue;
+		memcpy(to, parts[i].iov_base, part);
+		to += part;
+		head -= part;
+	}
+	emit_commit(r);
+}
+
+void call_done_vector(const struct call *c, ssize_t n, const struct iovec *parts, size_t count)
+{
+	struct call copy = *c;
+
+	if (n > 0)
+		call_done_part(&copy, (size_t)n, parts, count, stamp_now());
+}
+
+void call_peeked(const struct call *c, ssize_t n)
+{
+	struct moved moved = {c->off, RECORD_FLAG_PEEK, true};
+	struct record *r;
+
+	if (n <= 0)
+		return;
+	r = call_record(c, moved, (size_t)n, 0, stamp_now());
+	if (r != NULL)
+		emit_commit(r);
+}
+
+void call_ended(const struct call *c)
+{
+	struct moved moved = {c->off, RECORD_FLAG_EOF, true};
+	struct record *r;
+
+	/* a program that polls a stream that has ended would fill the dump with its zeros */
+	if (c->conn->eof_told)
+		return;
+	r = call_record(c, moved, 0, 0, stamp_now());
+	if (r == NULL)
+		return;
+	if (c->conn->id == c->id)
+		c->conn->eof_told = 1;
+	emit_commit(r);
+}

@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * conn.c - the table of descriptors, the slab of conns, and their lives: open, dup, close, fork, exit.
+ * App's threads, cold (the lookup is in conn.h). Raw syscalls only; no lock, because a signal handler
+ * may close a socket while its thread is in here.
+ *
+ * Invariant: an entry of the table owns one reference; who takes an entry out with an atomic exchange
+ * owns that reference and drops it. The descriptors of a vfork child are not ours to follow: it
+ * shares this memory, but not the table of descriptors.
+ */
+#include "preload/conn.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "preload/emit.h"
+#include "preload/endpoint.h"
+#include "preload/flush.h"
+#include "preload/process.h"
+#include "preload/real.h"
+#include "preload/stamp.h"
+#include "preload/sys.h"
+#include "preload/thread.h"
+#include "preload/truth.h"
+
+#define SLAB_CHUNK    1024u
+#define SLAB_CHUNKS   1024u
+#define SHARED_CHECKS 16
+#define EXIT_CHECKS   16384 /* at most so many questions to the kernel while the process waits to end */
+
+struct conn conn_none;
+struct conn conn_closing;
+struct conn *conn_near[CONN_NEAR_FDS];
+struct conn **conn_far[CONN_FAR_FDS / CONN_FAR_CHUNK];
+
+static struct conn *slab[SLAB_CHUNKS];
+static uint32_t slab_made; /* conns handed out of fresh memory */
+static uint64_t slab_free; /* low half: number + 1 of the first free conn; high half: a count against ABA */
+static uint32_t last_id;
+static uint32_t fd_limit; /* above the largest descriptor that the table ever held */
+static uint64_t untraced;
+
+uint64_t conn_untraced(void)
+{
+	return __atomic_load_n(&untraced, __ATOMIC_RELAXED);
+}
+
+/* ---- memory ---- */
+
+static void *memory_get(size_t bytes)
+{
+	long p = sys_call(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p < 0 && p > -4096 ? NULL : (void *)p;
+}
+
+/* Puts fresh memory where there is none yet; whoever came first wins. */
+static void *memory_place(void *place, size_t bytes)
+{
+	void **at = place, *have = __atomic_load_n(at, __ATOMIC_ACQUIRE), *fresh;
+
+	if (have != NULL)
+		return have;
+	fresh = memory_get(bytes);
+	if (fresh == NULL)
+		return NULL;
+	if (__atomic_compare_exchange_n(at, &have, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return fresh;
+	sys_call(SYS_munmap, fresh, bytes);
+	return have;
+}
+
+static struct conn *slab_at(uint32_t number)
+{
+	return &slab[number / SLAB_CHUNK][number % SLAB_CHUNK];
+}
+
+static struct conn *slab_pop(void)
+{
+	uint64_t top = __atomic_load_n(&slab_free, __ATOMIC_ACQUIRE);
+
+	while ((uint32_t)top != 0) {
+		struct conn *conn = slab_at((uint32_t)top - 1);
+		uint64_t next = ((top >> 32) + 1) << 32 | __atomic_load_n(&conn->next_free, __ATOMIC_RELAXED);
+
+		if (__atomic_compare_exchange_n(&slab_free, &top, next, false, __ATOMIC_ACQ_REL,
+						__ATOMIC_ACQUIRE))
+			return conn;
+	}
+	return NULL;
+}
+
+static void slab_push(struct conn *conn)
+{
+	uint64_t top = __atomic_load_n(&slab_free, __ATOMIC_RELAXED), next;
+
+	do {
+		__atomic_store_n(&conn->next_free, (uint32_t)top, __ATOMIC_RELAXED);
+		next = ((top >> 32) + 1) << 32 | (conn->number + 1);
+	} while (
+	    !__atomic_compare_exchange_n(&slab_free, &top, next, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+}
+
+/* A conn with one reference and no id; NULL without memory. */
+static struct conn *slab_take(void)
+{
+	struct conn *conn = slab_pop();
+	uint32_t number, version;
+
+	if (conn == NULL) {
+		number = __atomic_fetch_add(&slab_made, 1, __ATOMIC_RELAXED);
+		if (number >= SLAB_CHUNK * SLAB_CHUNKS ||
+		    memory_place(&slab[number / SLAB_CHUNK], SLAB_CHUNK * sizeof *conn) == NULL) {
+			__atomic_fetch_sub(&slab_made, 1, __ATOMIC_RELAXED);
+			return NULL;
+		}
+		conn = slab_at(number);
+		conn->number = number;
+	}
+	number = conn->number;
+	version = conn->version;
+	memset(conn, 0, sizeof *conn);
+	conn->number = number;
+	conn->version = version + 1;
+	conn->refs = 1;
+	conn->way = CONN_NO_WAY;
+	return conn;
+}
+
+/* ---- the table ---- */
+
+/* The place of fd in the table; NULL if it has none and `make` is false, or it is too large. */
+static struct conn **entry(unsigned int fd, bool make)
+{
+	struct conn **chunk;
+
+	if (fd < CONN_NEAR_FDS)
+		return &conn_near[fd];
+	if (fd >= CONN_FAR_FDS)
+		return NULL;
+	chunk = __atomic_load_n(&conn_far[fd / CONN_FAR_CHUNK], __ATOMIC_ACQUIRE);
+	if (chunk == NULL && make)
+		chunk = memory_place(&conn_far[fd / CONN_FAR_CHUNK], CONN_FAR_CHUNK * sizeof *chunk);
+	return chunk == NULL ? NULL : &chunk[fd % CONN_FAR_CHUNK];
+}
+
+static bool is_conn(const struct conn *conn)
+{
+	return conn != NULL && conn != &conn_none && conn != &conn_closing;
+}
+
+static void limit_raise(uint32_t fd)
+{
+	uint32_t limit = __atomic_load_n(&fd_limit, __ATOMIC_RELAXED);
+
+	while (limit <= fd && !__atomic_compare_exchange_n(&fd_limit, &limit, fd + 1, true, __ATOMIC_RELAXED,
+							   __ATOMIC_RELAXED))
+		;
+}
+
+/* ---- records ---- */
+
+static struct record *record_begin(uint8_t kind, uint8_t call, const struct conn *conn, uint32_t data_bytes)
+{
+	struct record *r = emit_begin(data_bytes);
+
+	if (r == NULL)
+		return NULL;
+	r->kind = kind;
+	r->call = call;
+	r->flags = 0;
+	r->conn = conn->id;
+	r->len = 0;
+	r->off = 0;
+	return r;
+}
+
+static void tell_open(struct conn *conn, int fd, uint8_t call, uint16_t flags, struct sight *sight,
+		      uint64_t t0, uint64_t t1)
+{
+	struct record *r =
+	    record_begin(RECORD_OPEN, call, conn, (uint32_t)sizeof(struct endpoint) + sight->end.path_bytes);
+
+	conn->untold = r == NULL;
+	if (r == NULL) {
+		conn->checked_at = 0;
+		return;
+	}
+	sight->end.off_in = conn->off[CONN_IN];
+	sight->end.off_out = conn->off[CONN_OUT];
+	r->flags = flags;
+	r->off = (uint64_t)fd;
+	r->t0 = t0;
+	r->t1 = t1;
+	memcpy(r + 1, &sight->end, sizeof sight->end);
+	memcpy((char *)(r + 1) + sizeof sight->end, sight->path, sight->end.path_bytes);
+	emit_commit(r);
+	if (sight->end.family == ENDPOINT_UNIX && sight->end.inode != 0 && !(flags & RECORD_FLAG_PAIR))
+		flush_ask_peer(conn->id, sight->end.inode);
+}
+
+/* `readable`: fd is still this socket, so the kernel can be asked. */
+static void tell_close(const struct conn *conn, int fd, uint8_t call, uint16_t flags, bool readable)
+{
+	uint64_t t0 = stamp_now(), kernel[2];
+	struct counts *counts;
+	struct record *r;
+
+	if (!readable || !conn->counted || !truth_read(fd, conn->off, kernel))
+		kernel[CONN_IN] = kernel[CONN_OUT] = COUNT_UNKNOWN;
+	r = record_begin(RECORD_CLOSE, call, conn, sizeof *counts);
+	if (r == NULL)
+		return;
+	r->flags = flags;
+	r->off = (uint64_t)fd;
+	r->t0 = t0;
+	r->t1 = stamp_now();
+	counts = (struct counts *)(r + 1);
+	counts->out_seen = conn->off[CONN_OUT];
+	counts->in_seen = conn->off[CONN_IN];
+	counts->out_kernel = kernel[CONN_OUT];
+	counts->in_kernel = kernel[CONN_IN];
+	emit_commit(r);
+}
+
+static void tell_peer(const struct conn *conn, uint8_t call, uint64_t peer_inode)
+{
+	struct record *r = record_begin(RECORD_PEER, call, conn, 0);
+
+	if (r == NULL)
+		return;
+	r->off = peer_inode;
+	r->t0 = r->t1 = stamp_now();
+	emit_commit(r);
+}
+
+void conn_tell_again(struct conn *conn, int fd)
+{
+	struct sight sight;
+	uint64_t now = stamp_now();
+
+	if (endpoint_read(fd, NULL, 0, &sight) == 0)
+		tell_open(conn, fd, 0, RECORD_FLAG_SEEN, &sight, now, now);
+}
+
+/* ---- lives ---- */
+
+/* Gives conn an id and tells of it. */
+static void begin(struct conn *conn, int fd, uint8_t call, uint16_t flags, struct sight *sight, uint64_t t0,
+		  uint64_t t1)
+{
+	uint32_t none = 0, id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
+	uint64_t kernel[2];
+
+	conn->family = sight->end.family;
+	conn->counted = sight->counted;
+	conn->cookie = sight->end.cookie;
+	conn->checked_at = conn->checks_left ? 0 : t1;
+	if ((flags & RECORD_FLAG_SEEN) && sight->counted && truth_read(fd, conn->off, kernel)) {
+		conn->off[CONN_IN] = kernel[CONN_IN];
+		conn->off[CONN_OUT] = kernel[CONN_OUT];
+	}
+	/* another thread may be telling of the same inherited conn: one of us does */
+	if (!__atomic_compare_exchange_n(&conn->id, &none, id, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		return;
+	__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELAXED);
+	tell_open(conn, fd, call, flags, sight, t0, t1);
+}
+
+/* Drops the reference that an entry of the table held. */
+static void drop(struct conn *conn, int fd, uint8_t call, uint16_t flags, bool readable)
+{
+	if (__atomic_sub_fetch(&conn->refs, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	if (conn->id != 0)
+		tell_close(conn, fd, call, flags, readable);
+	__atomic_store_n(&conn->id, 0, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELEASE);
+	slab_push(conn);
+}
+
+/* Changes are for the process that owns the table of descriptors. */
+static bool may_change(void)
+{
+	return process_check() && !process_is_vfork_child();
+}
+
+/* Takes the conn out of the entry of fd and drops it; the entry is left at `mark`. */
+static void take_out(int fd, struct conn *mark, uint8_t call, bool readable)
+{
+	struct conn **at = entry((unsigned int)fd, false);
+	struct conn *conn = at == NULL ? NULL : __atomic_load_n(at, __ATOMIC_ACQUIRE);
+
+	if (conn == NULL)
+		return;
+	if (!is_conn(conn)) {
+		__atomic_store_n(at, NULL, __ATOMIC_RELAXED);
+		return;
+	}
+	if (!may_change())
+		return;
+	if (__atomic_compare_exchange_n(at, &conn, mark, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		drop(conn, fd, call, 0, readable);
+}
+
+void conn_retire(int fd, uint8_t call)
+{
+	take_out(fd, &conn_closing, call, true);
+}
+
+void conn_over(int fd, uint8_t call)
+{
+	take_out(fd, NULL, call, true);
+}
+
+void conn_forget(int fd, uint8_t call)
+{
+	take_out(fd, NULL, call, false);
+}
+
+void conn_closed(int fd)
+{
+	struct conn **at = entry((unsigned int)fd, false), *mark = &conn_closing;
+
+	if (at != NULL && __atomic_load_n(at, __ATOMIC_RELAXED) == mark)
+		__atomic_compare_exchange_n(at, &mark, NULL, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
+void conn_retire_range(unsigned int first, unsigned int last, uint8_t call)
+{
+	uint32_t limit = __atomic_load_n(&fd_limit, __ATOMIC_RELAXED);
+
+	for (unsigned int fd = first; fd < limit && fd <= last; fd++)
+		take_out((int)fd, NULL, call, true);
+}
+
+/* Puts a new conn into the entry of fd and tells of it. */
+static struct conn *settle_in(int fd, uint8_t call, uint16_t flags, struct sight *sight, uint64_t t0,
+			      uint64_t t1)
+{
+	struct conn **at = entry((unsigned int)fd, true), *none = NULL,
+		    *conn = at == NULL ? NULL : slab_take();
+
+	thread_ready();
+	if (conn == NULL) {
+		__atomic_fetch_add(&untraced, 1, __ATOMIC_RELAXED);
+		return NULL;
+	}
+	conn->cookie = sight->end.cookie;
+	limit_raise((uint32_t)fd);
+	if (!__atomic_compare_exchange_n(at, &none, conn, false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE)) {
+		drop(conn, fd, call, 0, false);
+		return is_conn(none) ? none : NULL;
+	}
+	begin(conn, fd, call, flags, sight, t0, t1);
+	return conn;
+}
+
+struct conn *conn_open(int fd, uint8_t call, uint16_t flags, const struct sockaddr *to, uint32_t to_bytes,
+		       uint64_t t0, uint64_t t1)
+{
+	struct sight sight;
+
+	if (!may_change())
+		return NULL;
+	conn_forget(fd, call);
+	if (endpoint_read(fd, to, to_bytes, &sight) < 0)
+		return NULL;
+	return settle_in(fd, call, flags, &sight, t0, t1);
+}
+
+void conn_open_pair(const int fds[2], uint8_t call, uint64_t t0, uint64_t t1)
+{
+	struct conn *conns[2] = {NULL, NULL};
+	struct sight sights[2];
+
+	for (int i = 0; i < 2; i++) {
+		conn_forget(fds[i], call);
+		/* a pair that is never used is no reason to record: its first use tells of it */
+		if (thread_has_ring() && may_change() && endpoint_read(fds[i], NULL, 0, &sights[i]) == 0)
+			conns[i] = settle_in(fds[i], call, RECORD_FLAG_PAIR, &sights[i], t0, t1);
+	}
+	if (conns[0] == NULL || conns[1] == NULL)
+		return;
+	tell_peer(conns[0], call, sights[1].end.inode);
+	tell_peer(conns[1], call, sights[0].end.inode);
+}
+
+/* Another descriptor of the same socket, copied before we looked at either; with a reference for the caller.
+ */
+static struct conn *find_copy(uint64_t cookie)
+{
+	uint32_t limit = __atomic_load_n(&fd_limit, __ATOMIC_RELAXED);
+
+	for (uint32_t fd = 0; cookie != 0 && fd < limit; fd++) {
+		struct conn *conn = conn_of((int)fd);
+		uint32_t refs = is_conn(conn) && conn->cookie == cookie
+				    ? __atomic_load_n(&conn->refs, __ATOMIC_RELAXED)
+				    : 0;
+
+		while (refs > 0)
+			if (__atomic_compare_exchange_n(&conn->refs, &refs, refs + 1, false, __ATOMIC_ACQ_REL,
+							__ATOMIC_RELAXED))
+				return conn;
+	}
+	return NULL;
+}
+
+/* fd was never looked at. */
+static struct conn *discover(int fd, uint8_t call)
+{
+	struct conn **at, *none = NULL, *conn;
+	struct sight sight;
+	uint64_t now;
+	int r = endpoint_read(fd, NULL, 0, &sight);
+
+	if (r == 0 && process_is_vfork_child())
+		return NULL;
+	if (r == 0) {
+		now = stamp_now();
+		conn = find_copy(sight.end.cookie);
+		if (conn == NULL)
+			return settle_in(fd, call, RECORD_FLAG_SEEN, &sight, now, now);
+	} else if (r == -ENOTSOCK || r == -EPROTOTYPE) {
+		conn = &conn_none;
+	} else {
+		return NULL;
+	}
+	at = entry((unsigned int)fd, true);
+	if (at == NULL ||
+	    !__atomic_compare_exchange_n(at, &none, conn, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+		if (conn != &conn_none)
+			drop(conn, fd, call, 0, false);
+		return NULL;
+	}
+	limit_raise((uint32_t)fd);
+	return conn == &conn_none ? NULL : conn;
+}
+
+struct conn *conn_enter(int fd, uint8_t call)
+{
+	struct conn *conn;
+	struct sight sight;
+	uint64_t now;
+
+	if (fd < 0 || !process_check())
+		return NULL;
+	conn = conn_of(fd);
+	if (conn == NULL)
+		conn = discover(fd, call);
+	if (!is_conn(conn))
+		return NULL;
+	thread_ready();
+	if (__atomic_load_n(&conn->id, __ATOMIC_ACQUIRE) != 0)
+		return conn;
+	/* inherited over fork: this process has a view of its own */
+	if (endpoint_read(fd, NULL, 0, &sight) < 0 || process_is_vfork_child())
+		return NULL;
+	if (conn->cookie != sight.end.cookie)
+		conn->off[CONN_IN] = conn->off[CONN_OUT] = 0;
+	now = stamp_now();
+	begin(conn, fd, call, RECORD_FLAG_SEEN, &sight, now, now);
+	return conn;
+}
+
+void conn_copy(int from, int to, uint8_t call)
+{
+	struct conn *conn = conn_of(from), *none = NULL, **at;
+
+	conn_forget(to, call);
+	if (!is_conn(conn) || !may_change())
+		return;
+	at = entry((unsigned int)to, true);
+	if (at == NULL)
+		return;
+	__atomic_fetch_add(&conn->refs, 1, __ATOMIC_RELAXED);
+	limit_raise((uint32_t)to);
+	if (!__atomic_compare_exchange_n(at, &none, conn, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		drop(conn, to, call, 0, false);
+}
+
+/* ---- fork and exit ---- */
+
+void conn_share(void)
+{
+	uint32_t limit = __atomic_load_n(&fd_limit, __ATOMIC_RELAXED);
+
+	for (uint32_t fd = 0; fd < limit; fd++) {
+		struct conn *conn = conn_of((int)fd);
+
+		if (!is_conn(conn))
+			continue;
+		conn->checks_left = SHARED_CHECKS;
+		conn->checked_at = 0;
+	}
+}
+
+void conn_after_fork(void)
+{
+	uint32_t limit = fd_limit;
+
+	conn_share();
+	for (uint32_t fd = 0; fd < limit; fd++) {
+		struct conn *conn = conn_of((int)fd);
+
+		/* a thread that is not here was about to close it; here it stays open */
+		if (conn == &conn_closing)
+			conn_closed((int)fd);
+		if (!is_conn(conn))
+			continue;
+		conn->id = 0;
+		conn->version++;
+		conn->way = CONN_NO_WAY;
+		conn->eof_told = 0;
+	}
+}
+
+void conn_close_all(void)
+{
+	uint32_t limit = __atomic_load_n(&fd_limit, __ATOMIC_RELAXED), asked = 0;
+
+	for (uint32_t fd = 0; fd < limit; fd++) {
+		struct conn *conn = conn_of((int)fd);
+
+		/* a second descriptor of the same socket finds the id gone */
+		if (!is_conn(conn) || conn->id == 0)
+			continue;
+		tell_close(conn, (int)fd, 0, RECORD_FLAG_EXIT, asked++ < EXIT_CHECKS);
+		__atomic_store_n(&conn->id, 0, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELEASE);
+	}
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conn.h - from a descriptor to its connection: identity, and how many bytes went each way. App's
+ * threads. The lookup and the counters are hot; opening, closing and checking are cold (raw syscalls).
+ *
+ * The table holds a pointer per descriptor; dup makes two descriptors point to one conn. Conns live in
+ * a slab and are never unmapped, so a call that outlives its conn reads old memory, not lost memory.
+ *
+ * Invariants: `version` changes whenever the id or the counters are set anew, so a call that finds
+ * another version than at its entry was overtaken. Offsets are claimed after the call returned:
+ * when two threads move bytes the same way at once, the order is that of return, and the one that finds
+ * the counter moved says so (RACE). A close retires the conn before the real call.
+ */
+#ifndef DPROF_CONN_H
+#define DPROF_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sockaddr;
+
+enum conn_way { CONN_IN, CONN_OUT, CONN_NO_WAY };
+
+struct conn {
+	uint32_t id;	     /* of records; 0: this process has not told of it (fresh, inherited, freed) */
+	uint32_t version;    /* never set back, not even for the slab's next user */
+	uint64_t off[2];     /* by enum conn_way: bytes moved by the holders of the socket */
+	uint64_t checked_at; /* stamp of the last look at the kernel's counters; 0: look at the next call */
+	uint32_t burst_left; /* bytes of this burst still to be copied */
+	uint32_t refs;	     /* descriptors */
+	uint64_t cookie;     /* SO_COOKIE: tells a stale entry from the socket that took its number */
+	uint32_t number;     /* place in the slab */
+	uint32_t next_free;
+	uint8_t way;	     /* of the last bytes */
+	uint8_t family;	     /* enum endpoint_family */
+	uint8_t counted;     /* the kernel's counters are those of the program: TCP with no codec on top */
+	uint8_t checks_left; /* calls that must look, because somebody else moves bytes too */
+	uint8_t connecting;  /* connect said EINPROGRESS */
+	uint8_t eof_told;
+	uint8_t untold; /* its OPEN record was dropped: tell again */
+	uint8_t zero;
+};
+
+_Static_assert(sizeof(struct conn) == 64, "a conn is one cache line");
+
+#define CONN_NEAR_FDS  4096u
+#define CONN_FAR_FDS   (1u << 20)
+#define CONN_FAR_CHUNK 4096u
+
+/* What the table holds beside conns. NULL: not looked at yet. */
+extern struct conn conn_none;	 /* not a stream socket */
+extern struct conn conn_closing; /* between retirement and the real close */
+
+extern struct conn *conn_near[CONN_NEAR_FDS];
+extern struct conn **conn_far[CONN_FAR_FDS / CONN_FAR_CHUNK];
+
+static inline struct conn *conn_of(int fd)
+{
+	struct conn **chunk;
+
+	if (__builtin_expect((unsigned int)fd < CONN_NEAR_FDS, 1))
+		return __atomic_load_n(&conn_near[fd], __ATOMIC_ACQUIRE);
+	if ((unsigned int)fd >= CONN_FAR_FDS)
+		return &conn_none;
+	chunk = __atomic_load_n(&conn_far[(unsigned int)fd / CONN_FAR_CHUNK], __ATOMIC_ACQUIRE);
+	return chunk == NULL ? NULL
+			     : __atomic_load_n(&chunk[(unsigned int)fd % CONN_FAR_CHUNK], __ATOMIC_ACQUIRE);
+}
+
+/* The conn to account a call on fd to, told of in this thread's ring; NULL: none. */
+struct conn *conn_enter(int fd, uint8_t call);
+
+/* A connection appeared on fd by `call`: flags is RECORD_FLAG_CONNECT, ACCEPT or PAIR. `to` is what connect
+ * was given. NULL if it is not a stream we trace. */
+struct conn *conn_open(int fd, uint8_t call, uint16_t flags, const struct sockaddr *to, uint32_t to_bytes,
+		       uint64_t t0, uint64_t t1);
+
+/* socketpair made two ends of one connection. */
+void conn_open_pair(const int fds[2], uint8_t call, uint64_t t0, uint64_t t1);
+
+/* fd is about to be closed; then: it was. Between the two the number belongs to nobody. */
+void conn_retire(int fd, uint8_t call);
+void conn_closed(int fd);
+void conn_retire_range(unsigned int first, unsigned int last, uint8_t call);
+
+/* A call yielded fd: whatever the table still says of that number is stale. */
+void conn_forget(int fd, uint8_t call);
+
+/* `to` is now a second number for what `from` is. */
+void conn_copy(int from, int to, uint8_t call);
+
+/* The socket stays, its connection is over (connect to AF_UNSPEC, a failed connect). */
+void conn_over(int fd, uint8_t call);
+
+/* The program forked: this process holds its sockets together with another one. */
+void conn_share(void);
+void conn_after_fork(void); /* the same, in the child */
+
+/* The process ends: a CLOSE record with flag EXIT for each open conn. */
+void conn_close_all(void);
+
+/* Connections that could not be traced because there was no place for them. */
+uint64_t conn_untraced(void);
+
+/* For truth.c: tells of the conn again, its OPEN record was dropped. */
+void conn_tell_again(struct conn *conn, int fd);
+
+#endif

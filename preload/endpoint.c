@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * endpoint.c - who is at both ends of a socket. App's threads, cold: half a dozen raw syscalls, once per
+ * connection. No libc call, so errno stays the program's.
+ *
+ * Invariant: addresses come out in one form, whatever family the program used: an IPv4 address is
+ * IPv4 also when it came mapped into IPv6 (JVM, gRPC), so both ends of a connection agree.
+ */
+#include "preload/endpoint.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+
+#include "preload/sys.h"
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_un un;
+	struct sockaddr_storage room;
+};
+
+static int option_read(int fd, int name, int *value)
+{
+	socklen_t len = sizeof *value;
+
+	return (int)sys_call(SYS_getsockopt, fd, SOL_SOCKET, name, value, &len);
+}
+
+uint64_t endpoint_cookie(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof cookie;
+
+	return sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
+}
+
+static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+/* Takes one internet address apart; true if it is IPv4. */
+static bool internet_read(const union address *a, uint8_t addr[16], uint16_t *port)
+{
+	memset(addr, 0, 16);
+	if (a->any.sa_family == AF_INET) {
+		memcpy(addr, &a->in.sin_addr, 4);
+		*port = __builtin_bswap16(a->in.sin_port);
+		return true;
+	}
+	*port = __builtin_bswap16(a->in6.sin6_port);
+	if (memcmp(&a->in6.sin6_addr, mapped_prefix, sizeof mapped_prefix) == 0) {
+		memcpy(addr, (const uint8_t *)&a->in6.sin6_addr + 12, 4);
+		return true;
+	}
+	memcpy(addr, &a->in6.sin6_addr, 16);
+	return false;
+}
+
+/* An IPv4 address in the form it has among IPv6 addresses. */
+static void map_address(uint8_t addr[16])
+{
+	uint8_t plain[4];
+
+	memcpy(plain, addr, 4);
+	memcpy(addr, mapped_prefix, 12);
+	memcpy(addr + 12, plain, 4);
+}
+
+static void internet_ends(struct sight *s, const union address *local, const union address *remote)
+{
+	static const uint8_t nowhere[16];
+	struct endpoint *e = &s->end;
+	bool local4 = internet_read(local, e->local_addr, &e->local_port);
+	bool remote4 = internet_read(remote, e->remote_addr, &e->remote_port);
+
+	/* connect to 0.0.0.0 or :: means this host; the kernel picked the local address for that way */
+	if (memcmp(e->remote_addr, nowhere, 16) == 0) {
+		memcpy(e->remote_addr, e->local_addr, 16);
+		remote4 = local4;
+	}
+	if (local4 && !remote4)
+		map_address(e->local_addr);
+	if (remote4 && !local4)
+		map_address(e->remote_addr);
+	e->family = local4 && remote4 ? ENDPOINT_IPV4 : ENDPOINT_IPV6;
+}
+
+/* The path that names a unix socket; abstract names keep their leading NUL. 0 if it has none. */
+static uint32_t unix_path(const union address *a, uint32_t bytes, char path[ENDPOINT_PATH_BYTES])
+{
+	uint32_t len;
+
+	if (bytes <= offsetof(struct sockaddr_un, sun_path))
+		return 0;
+	len = bytes - (uint32_t)offsetof(struct sockaddr_un, sun_path);
+	if (len > ENDPOINT_PATH_BYTES)
+		len = ENDPOINT_PATH_BYTES;
+	while (len > 0 && a->un.sun_path[0] != '\0' && a->un.sun_path[len - 1] == '\0')
+		len--;
+	memcpy(path, a->un.sun_path, len);
+	return len;
+}
+
+static void unix_ends(int fd, struct sight *s, const union address *local, uint32_t local_bytes,
+		      const union address *remote, uint32_t remote_bytes)
+{
+	struct ucred peer = {0};
+	socklen_t len = sizeof peer;
+
+	s->end.family = ENDPOINT_UNIX;
+	s->end.path_bytes = unix_path(remote, remote_bytes, s->path);
+	if (s->end.path_bytes == 0)
+		s->end.path_bytes = unix_path(local, local_bytes, s->path);
+	if (sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.pid > 0)
+		s->end.peer_pid = (uint32_t)peer.pid;
+}
+
+static uint64_t socket_inode(int fd)
+{
+	struct stat st;
+
+	return sys_call(SYS_fstat, fd, &st) == 0 ? st.st_ino : 0;
+}
+
+/* Is it a stream socket of a family that we trace? */
+static int stream_check(int fd, sa_family_t family, bool *counted)
+{
+	int value;
+
+	*counted = false;
+	if (family == AF_UNIX)
+		return 0;
+	if (family != AF_INET && family != AF_INET6)
+		return -EPROTOTYPE;
+	if (option_read(fd, SO_PROTOCOL, &value) == 0 && value != IPPROTO_TCP)
+		return value == IPPROTO_MPTCP ? 0 : -EPROTOTYPE;
+	*counted = true;
+	return 0;
+}
+
+int endpoint_read(int fd, const struct sockaddr *to, uint32_t to_bytes, struct sight *s)
+{
+	union address local = {0}, remote = {0};
+	socklen_t local_bytes = sizeof local, remote_bytes = sizeof remote;
+	int type, r;
+
+	memset(&s->end, 0, sizeof s->end);
+	r = option_read(fd, SO_TYPE, &type);
+	if (r < 0)
+		return r;
+	if (type != SOCK_STREAM)
+		return -EPROTOTYPE;
+	r = (int)sys_call(SYS_getsockname, fd, &local, &local_bytes);
+	if (r < 0)
+		return r;
+	r = stream_check(fd, local.any.sa_family, &s->counted);
+	if (r < 0)
+		return r;
+	r = (int)sys_call(SYS_getpeername, fd, &remote, &remote_bytes);
+	if (r < 0) {
+		if (to == NULL || to_bytes > sizeof remote)
+			return -ENOTCONN;
+		memcpy(&remote, to, to_bytes);
+		remote_bytes = to_bytes;
+	}
+	if (local.any.sa_family == AF_UNIX)
+		unix_ends(fd, s, &local, local_bytes, &remote, remote_bytes);
+	else
+		internet_ends(s, &local, &remote);
+	s->end.cookie = endpoint_cookie(fd);
+	s->end.inode = socket_inode(fd);
+	return 0;
+}

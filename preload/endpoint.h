@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * endpoint.h - asks the kernel who is at both ends of a socket. App's threads, cold, raw syscalls only.
+ */
+#ifndef DPROF_ENDPOINT_H
+#define DPROF_ENDPOINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "common/record.h"
+
+#define ENDPOINT_PATH_BYTES 108 /* sun_path */
+
+struct sight {
+	struct endpoint end; /* offsets are left 0 */
+	char path[ENDPOINT_PATH_BYTES];
+	bool counted; /* the kernel counts its bytes */
+};
+
+/*
+ * 0; -ENOTSOCK or another error of the kernel; -EPROTOTYPE: no stream that we trace; -ENOTCONN: not
+ * connected. With `to` (what connect was given) a socket without a peer yet takes that as its remote end.
+ */
+int endpoint_read(int fd, const struct sockaddr *to, uint32_t to_bytes, struct sight *sight);
+
+/* SO_COOKIE, 0 if it is no socket. */
+uint64_t endpoint_cookie(int fd);
+
+#endif

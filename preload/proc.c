@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * proc.c - births and deaths: threads, forks, and the ends of a process. App's threads, cold.
+ *
+ * Invariant: a vfork child ends without ending us: it runs in our memory. Destructors of the
+ * program's own thread-specific data may still use sockets, so a thread's end is told in the last round.
+ */
+#include <limits.h>
+#include <stdint.h>
+
+#include "common/record.h"
+#include "preload/call.h"
+#include "preload/emit.h"
+
+/* ---- threads ---- */
+
+#define BIRTHS 256 /* threads that are being made at one moment; more than that start untold */
+
+struct birth {
+	uint32_t taken;
+	uint32_t parent; /* serial of the thread that makes it */
+	uint64_t created_at;
+	void *(*start)(void *);
+	void *arg;
+};
+
+static struct birth births[BIRTHS];
+static pthread_key_t end_key;
+static bool end_key_made;
+
+static struct birth *birth_take(void)
+{
+	for (size_t i = 0; i < BIRTHS; i++) {
+		uint32_t free = 0;
+
+		if (__atomic_compare_exchange_n(&births[i].taken, &free, 1, false, __ATOMIC_ACQUIRE,
+						__ATOMIC_RELAXED))
+			return &births[i];
+	}
+	return NULL;
+}
+
+static void birth_release(struct birth *b)
+{
+	__atomic_store_n(&b->taken, 0, __ATOMIC_RELEASE);
+}
+
+static void *thread_start(void *from)
+{
+	struct birth b = *(struct birth *)from;
+
+	birth_release(from);
+	thread_born(b.parent, b.created_at);
+	if (end_key_made)
+		pthread_setspecific(end_key, (void *)1);
+	return b.start(b.arg);
+}
+
+/* libc calls this up to PTHREAD_DESTRUCTOR_ITERATIONS times while we put the value back. */
+static void thread_end(void *round)
+{
+	uintptr_t n = (uintptr_t)round;
+
+	if (n < PTHREAD_DESTRUCTOR_ITERATIONS && pthread_setspecific(end_key, (void *)(n + 1)) == 0)
+		return;
+	thread_gone();
+}
+
+__attribute__((constructor(102))) static void proc_start(void)
+{
+	if (process_check() && pthread_key_create(&end_key, thread_end) == 0)
+		end_key_made = true;
+}
+
+EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attr,
+			  void *(*start)(void *), void *restrict arg)
+{
+	struct birth *b = process_check() ? birth_take() : NULL;
+	int r;
+
+	__atomic_store_n(&thread_many, true, __ATOMIC_RELAXED);
+	if (b == NULL)
+		return REAL(pthread_create)(thread, attr, start, arg);
+	b->parent = thread_serial();
+	b->created_at = stamp_now();
+	b->start = start;
+	b->arg = arg;
+	r = REAL(pthread_create)(thread, attr, thread_start, b);
+	if (r != 0)
+		birth_release(b);
+	return r;
+}
+
+/* ---- processes ---- */
+
+EXPORT pid_t fork(void)
+{
+	uint64_t t0 = stamp_now();
+	pid_t pid = REAL(fork)();
+	struct record *r;
+
+	if (pid <= 0)
+		return pid;
+	conn_share();
+	r = call_waits() ? emit_begin(0) : NULL;
+	if (r != NULL) {
+		r->kind = RECORD_FORK;
+		r->call = CALL_fork;
+		r->flags = 0;
+		r->conn = 0;
+		r->len = 0;
+		r->t0 = t0;
+		r->t1 = stamp_now();
+		r->off = (uint64_t)pid;
+		emit_commit(r);
+	}
+	return pid;
+}
+
+static void proc_finish(void)
+{
+	if (process_check() && !process_is_vfork_child())
+		process_finish("exit");
+}
+
+EXPORT void _exit(int status)
+{
+	proc_finish();
+	REAL(_exit)(status);
+	__builtin_unreachable();
+}
+
+EXPORT void _Exit(int status)
+{
+	proc_finish();
+	REAL(_Exit)(status);
+	__builtin_unreachable();
+}
+
+__attribute__((destructor)) static void proc_stop(void)
+{
+	proc_finish();
+}

@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * stream.c - the calls that move bytes. App's threads, hot: see call.h. Nothing but wrappers: a call that is
+ * none of ours goes straight to libc.
+ *
+ * Invariant: one real call per wrapper, with the program's own arguments, and its result and errno as they
+ * came.
+ */
+#include <stdarg.h>
+
+#include "preload/call.h"
+#include "preload/fd.h"
+#include "preload/socket.h"
+
+#include "common/record.h"
+
+/* ---- in ---- */
+
+/* A receiving call returned: what its flags make of the bytes. */
+static inline void stream_received(const struct call *c, ssize_t n, const void *buf, size_t room, int flags)
+{
+	if (n == 0 && room > 0)
+		call_ended(c);
+	else if (flags & MSG_PEEK)
+		call_peeked(c, n);
+	else if ((flags & MSG_TRUNC) && c->conn->family != ENDPOINT_UNIX)
+		call_done(c, n, NULL); /* TCP threw them away */
+	else
+		call_done(c, n, buf);
+}
+
+static size_t parts_room(const struct iovec *parts, size_t count)
+{
+	size_t room = 0;
+
+	for (size_t i = 0; i < count; i++)
+		room |= parts[i].iov_len;
+	return room;
+}
+
+static void stream_received_vector(const struct call *c, ssize_t n, const struct iovec *parts, size_t count,
+				   int flags)
+{
+	if (n == 0 && parts_room(parts, count) > 0)
+		call_ended(c);
+	else if (flags & MSG_PEEK)
+		call_peeked(c, n);
+	else if ((flags & MSG_TRUNC) && c->conn->family != ENDPOINT_UNIX)
+		call_done(c, n, NULL);
+	else
+		call_done_vector(c, n, parts, count);
+}
+
+EXPORT ssize_t read(int fd, void *buf, size_t len)
+{
+	struct call c;
+	ssize_t n;
+
+	if (!call_begin(&c, CALL_read, fd, CONN_IN))
+		return REAL(read)(fd, buf, len);
+	n = REAL(read)(fd, buf, len);
+	stream_received(&c, n, buf, len, 0);
+	return n;
+}
+
+EXPORT ssize_t __read(int fd, void *buf, size_t len)
+{
+	struct call c;
+	ssize_t n;
+
+	if (!call_begin(&c, CALL___read, fd, CONN_IN))
+		return REAL(__read)(fd, buf, len);
+	n = REAL(__read)(fd, buf, len);
+	stream_received(&c, n, buf, len, 0);
+	return n;
+}
+
+EXPORT ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
+{
+	struct call c;
+	ssize_t n;
+
+	if (!call_begin(&c, CALL___read_chk, fd, CONN_IN))
+		return REAL(__read_chk)(fd, buf, len, room);
+	n = REAL(__read_chk)(fd, buf, len, room);
+	stream_received(&c, n, buf, len, 0);
+	return n;
+}
+
+EXPORT ssize_t readv(int fd, const struct iovec *parts, int count)
+{
+	struct call c;
+	ssize_t n;
+
+	if (!call_begin(&c, CALL_readv, fd, CONN_IN))
+		return REAL(readv)(fd, parts, count);
+	n = REAL(readv)(fd, parts, count);
+	stream_received_vector(&c, n, parts, (size_t)count, 0);
+	return n;
+}
+
+/* With an offset other than -1 a socket answers ESPIPE, which is no bytes. */
+EXPORT ssize_t preadv2(int fd, const struct iovec *parts, int count, off_t at, int flags)
+{
+	struct call c;
+	ssize_t n;
+
+	if (!call_begin(&c, CALL_preadv2, fd, CONN_IN))
+		return REAL(preadv2)(fd, parts, count, at, flags);
+	n = REAL(preadv2)(fd, parts, count, at, flags);
+	stream_received_vector(&c, n, parts, (size_t)count, 0);
+	return n;
+}
+
+EXPORT ssize_t preadv64v2(int fd, const struct iovec *parts, int count, off64_t at, int flags)
+{
+	struct call c;
+	ssize_t n;
+
+	if (!call_begin(&c, CALL_preadv64v2, fd, CONN_IN))
+		return REAL(preadv64v2)(fd, parts, count, at, flags);
+	n = REAL(preadv64v2)(fd, parts, count, at, flags);
+	stream_received_vector(&c, n, parts, (size_t)count, 0);
+	return n;
+}
+
+EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
+{
+	struct call c;
+	ssize_t n;
+
+	if ((flags & MSG_ERRQUEUE) || !call_begin(&c, CALL_recv, fd, CONN_IN))
+		return REAL(recv)(fd, buf, len, flags);
+	n = REAL(recv)(fd, buf, len, flags);
+	stream_received(&c, n, buf, len, flags);
+	return n;
+}
+
+EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
+{
+	struct call c;
+	ssize_t n;
+
+	if ((flags & MSG_ERRQUEUE) || !call_begin(&c, CALL___recv_chk, fd, CONN_IN))
+		return REAL(__recv_chk)(fd, buf, len, room, flags);
+	n = REAL(__recv_chk)(fd, buf, len, room, flags);
+	stream_received(&c, n, buf, len, flags);
+	return n;
+}
+
+EXPORT ssize_t recvfrom(int fd, void *restrict buf, size_t len, int flags, __SOCKADDR_ARG addr,
+			socklen_t *restrict addr_len)
+{
+	struct call c;
+	ssize_t n;
+
+	if ((flags & MSG_ERRQUEUE) || !call_begin(&c, CALL_recvfrom, fd, CONN_IN))
+		return REAL(recvfrom)(fd, buf, len, flags, addr, addr_len);
+	n = REAL(recvfrom)(fd, buf, len, flags, addr, addr_len);
+	stream_received(&c, n, buf, len, flags);
+	return n;
+}
+
+EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room, int flags, struct sockaddr *addr,
+			      socklen_t *addr_len)
+{
+	struct call c;
+	ssize_t n;
+
+	if ((flags & MSG_ERRQUEUE) || !call_begin(&c, CALL___recvfrom_chk, fd, CONN_IN))
+		return REAL(__recvfrom_chk)(fd, buf, len, room, flags, addr, addr_len);
+	n = REAL(__recvfrom_chk)(fd, buf, len, room, flags, addr, addr_len);
+	stream_received(&c, n, buf, len, flags);
+	return n;
+}
+
+EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	struct call c;
+	ssize_t n;
+
+	if ((flags & MSG_ERRQUEUE) || !call_begin(&c, CALL_recvmsg, fd, CONN_IN)) {
+		n = REAL(recvmsg)(fd, msg, flags);
+	} else {
+		n = REAL(recvmsg)(fd, msg, flags);
+		stream_received_vector(&c, n, msg->msg_iov, msg->msg_iovlen, flags);
+	}
+	if (n >= 0 && msg->msg_controllen > 0)
+		fd_passed(msg, CALL_recvmsg);
+	return n;
+}
+
+/* The messages that one recvmmsg brought: on a stream each is the next run of bytes. */
+static void stream_received_many(struct call *c, const struct mmsghdr *msgs, int count, int flags)
+{
+	uint64_t t1 = stamp_now();
+
+	for (int i = 0; i < count; i++) {
+		const struct msghdr *m = &msgs[i].msg_hdr;
+
+		if (msgs[i].msg_len > 0 && !(flags & (MSG_PEEK | MSG_TRUNC)))
+			call_done_part(c, msgs[i].msg_len, m->msg_iov, m->msg_iovlen, t1);
+		else
+			stream_received_vector(c, (ssize_t)msgs[i].msg_len, m->msg_iov, m->msg_iovlen, flags);
+	}
+}
+
+EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags, struct timespec *timeout)
+{
+	struct call c;
+	int n;
+
+	if ((flags & MSG_ERRQUEUE) || !call_begin(&c, CALL_recvmmsg, fd, CONN_IN)) {
+		n = REAL(recvmmsg)(fd, msgs, count, flags, timeout);
+	} else {
+		n = REAL(recvmmsg)(fd, msgs, count, flags, timeout);
+		stream_received_many(&c, msgs, n, flags);
+	}
+	for (int i = 0; i < n; i++)
+		if (msgs[i].msg_hdr.msg_controllen > 0)
+			fd_passed(&msgs[i].msg_hdr, CALL_recvmmsg);
+	return n;
+}
+
+/* ---- out ---- */
+
+EXPORT ssize_t write(int fd, const void *buf, size_t len)
+{
+	struct call c;
+	ssize_t n;
+
+	if (!call_begin(&c, CALL_write, fd, CONN_OUT))
+		return REAL(write)(fd, buf, len);
+	n = REAL(write)(fd, buf, len);
+	call_done(&c, n, buf);
+	return n;
+}
+
+EXPORT ssize_t __write(int fd, const void *buf, size_t len)
+{
+	struct call c;
+	ssize_t n;
+
+	if (!call_begin(&c, CALL___write, fd, CONN_OUT))
+		return REAL(__write)(fd, buf, len);
+	n = REAL(__write)(fd, buf, len);
+	call_done(&c, n, buf);
+	return n;
+}
+
+EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+	struct call c;
+	ssize_t n;
+
+	if (!call_begin(&c, CALL_writev, fd, CONN_OUT))
+		return REAL(writev)(fd, parts, count);
+	n = REAL(writev)(fd, parts, count);
+	call_done_vector(&c, n, parts, (size_t)count);
+	return n;
+}
+
+EXPORT ssize_t pwritev2(int fd, const struct iovec *parts, int count, off_t at, int flags)
+{
+	struct call c;
+	ssize_t n;
+
+	if (!call_begin(&c, CALL_pwritev2, fd, CONN_OUT))
+		return REAL(pwritev2)(fd, parts, count, at, flags);
+	n = REAL(pwritev2)(fd, parts, count, at, flags);
+	call_done_vector(&c, n, parts, (size_t)count);
+	return n;
+}
+
+EXPORT ssize_t pwritev64v2(int fd, const struct iovec *parts, int count, off64_t at, int flags)
+{
+	struct call c;
+	ssize_t n;
+
+	if (!call_begin(&c, CALL_pwritev64v2, fd, CONN_OUT))
+		return REAL(pwritev64v2)(fd, parts, count, at, flags);
+	n = REAL(pwritev64v2)(fd, parts, count, at, flags);
+	call_done_vector(&c, n, parts, (size_t)count);
+	return n;
+}
+
+EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
+{
+	struct call c;
+	ssize_t n;
+
+	if (!call_begin(&c, CALL_send, fd, CONN_OUT))
+		return REAL(send)(fd, buf, len, flags);
+	n = REAL(send)(fd, buf, len, flags);
+	call_done(&c, n, buf);
+	return n;
+}
+
+EXPORT ssize_t __send(int fd, const void *buf, size_t len, int flags)
+{
+	struct call c;
+	ssize_t n;
+
+	if (!call_begin(&c, CALL___send, fd, CONN_OUT))
+		return REAL(__send)(fd, buf, len, flags);
+	n = REAL(__send)(fd, buf, len, flags);
+	call_done(&c, n, buf);
+	return n;
+}
+
+EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SOCKADDR_ARG addr,
+		      socklen_t addr_len)
+{
+	struct call c;
+	ssize_t n;
+
+	if (!call_begin(&c, CALL_sendto, fd, CONN_OUT)) {
+		uint64_t t0 = flags & MSG_FASTOPEN ? stamp_now() : 0;
+
+		n = REAL(sendto)(fd, buf, len, flags, addr, addr_len);
+		if (flags & MSG_FASTOPEN)
+			socket_fast_opened(fd, CALL_sendto, addr.__sockaddr__, addr_len, t0, n,
+					   &(struct iovec){(void *)buf, len}, 1);
+		return n;
+	}
+	n = REAL(sendto)(fd, buf, len, flags, addr, addr_len);
+	call_done(&c, n, buf);
+	return n;
+}
+
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	struct call c;
+	ssize_t n;
+
+	if (!call_begin(&c, CALL_sendmsg, fd, CONN_OUT)) {
+		uint64_t t0 = flags & MSG_FASTOPEN ? stamp_now() : 0;
+
+		n = REAL(sendmsg)(fd, msg, flags);
+		if (flags & MSG_FASTOPEN)
+			socket_fast_opened(fd, CALL_sendmsg, msg->msg_name, msg->msg_namelen, t0, n,
+					   msg->msg_iov, msg->msg_iovlen);
+		return n;
+	}
+	n = REAL(sendmsg)(fd, msg, flags);
+	call_done_vector(&c, n, msg->msg_iov, msg->msg_iovlen);
+	return n;
+}
+
+EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags)
+{
+	struct call c;
+	uint64_t t1;
+	int n;
+
+	if (!call_begin(&c, CALL_sendmmsg, fd, CONN_OUT))
+		return REAL(sendmmsg)(fd, msgs, count, flags);
+	n = REAL(sendmmsg)(fd, msgs, count, flags);
+	t1 = stamp_now();
+	for (int i = 0; i < n; i++)
+		if (msgs[i].msg_len > 0)
+			call_done_part(&c, msgs[i].msg_len, msgs[i].msg_hdr.msg_iov,
+				       msgs[i].msg_hdr.msg_iovlen, t1);
+	return n;
+}
+
+EXPORT ssize_t sendfile(int out, int in, off_t *at, size_t len)
+{
+	struct call c;
+	ssize_t n;
+
+	if (!call_begin(&c, CALL_sendfile, out, CONN_OUT))
+		return REAL(sendfile)(out, in, at, len);
+	n = REAL(sendfile)(out, in, at, len);
+	call_done(&c, n, NULL);
+	return n;
+}
+
+EXPORT ssize_t sendfile64(int out, int in, off64_t *at, size_t len)
+{
+	struct call c;
+	ssize_t n;
+
+	if (!call_begin(&c, CALL_sendfile64, out, CONN_OUT))
+		return REAL(sendfile64)(out, in, at, len);
+	n = REAL(sendfile64)(out, in, at, len);
+	call_done(&c, n, NULL);
+	return n;
+}
+
+/* Either end may be a socket. */
+EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len, unsigned int flags)
+{
+	struct call from, to;
+	bool is_from = call_begin(&from, CALL_splice, in, CONN_IN);
+	bool is_to = call_begin(&to, CALL_splice, out, CONN_OUT);
+	ssize_t n = REAL(splice)(in, in_at, out, out_at, len, flags);
+
+	if (is_from)
+		stream_received(&from, n, NULL, len, 0);
+	if (is_to)
+		call_done(&to, n, NULL);
+	return n;
+}
+
+/* libc formats and writes inside itself: we see how many bytes, not which. */
+EXPORT int vdprintf(int fd, const char *restrict format, va_list args)
+{
+	struct call c;
+	int n;
+
+	if (!call_begin(&c, CALL_vdprintf, fd, CONN_OUT))
+		return REAL(vdprintf)(fd, format, args);
+	n = REAL(vdprintf)(fd, format, args);
+	call_done(&c, n, NULL);
+	return n;
+}
+
+EXPORT int dprintf(int fd, const char *restrict format, ...)
+{
+	struct call c;
+	bool ours = call_begin(&c, CALL_dprintf, fd, CONN_OUT);
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = REAL(vdprintf)(fd, format, args);
+	va_end(args);
+	if (ours)
+		call_done(&c, n, NULL);
+	return n;
+}
+
+EXPORT int __vdprintf_chk(int fd, int flag, const char *format, va_list args)
+{
+	struct call c;
+	int n;
+
+	if (!call_begin(&c, CALL___vdprintf_chk, fd, CONN_OUT))
+		return REAL(__vdprintf_chk)(fd, flag, format, args);
+	n = REAL(__vdprintf_chk)(fd, flag, format, args);
+	call_done(&c, n, NULL);
+	return n;
+}
+
+EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
+{
+	struct call c;
+	bool ours = call_begin(&c, CALL___dprintf_chk, fd, CONN_OUT);
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = REAL(__vdprintf_chk)(fd, flag, format, args);
+	va_end(args);
+	if (ours)
+		call_done(&c, n, NULL);
+	return n;
+}

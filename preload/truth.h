@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * truth.h - what the kernel counts. Bytes can pass us by (stdio, io_uring, another process with the same
+ * socket); TCP_INFO and SIOCINQ give the true stream offsets at any moment. App's threads, cold.
+ */
+#ifndef DPROF_TRUTH_H
+#define DPROF_TRUTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "preload/conn.h"
+
+/* Stream offsets of the program's next byte, by enum conn_way. `expected` decides where the kernel leaves a
+ * FIN ambiguous. False: the kernel does not say. */
+bool truth_read(int fd, const uint64_t expected[2], uint64_t kernel[2]);
+
+/*
+ * Compares the counters of conn with the kernel's, after a call moved `len` bytes that are not counted yet.
+ * Where they differ: a RESYNC record, and the counters are set. False: fd is another socket by now.
+ */
+bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uint64_t now);
+
+#endif
