@@ -149,6 +149,16 @@ class Check:
                  for key in sorted({*is_now, *must_be}, key=str) if is_now.get(key, 0) != must_be.get(key, 0)]
         self.claim(f"{text} ({sum(must_be.values())} in {len(must_be)} kinds)", wrong)
 
+    def name(self, host, text):
+        """The application's name of an operation. A statement longer than the head that the library keeps
+        ends in an ellipsis: it is the one statement that begins so, if there is only one."""
+        text = canonical(host, text or "?")
+        if (host, text) in self.truth["calls"] or not text.endswith("…"):
+            return text
+        stem = re.sub(r"[?,('\s…]*$", "", text)
+        fitting = [call for (at, call) in self.truth["calls"] if at == host and call.startswith(stem)]
+        return fitting[0] if len(fitting) == 1 else text
+
     # ---- counts ----
 
     def operations(self, side, service=None):
@@ -185,7 +195,8 @@ class Check:
             found = collections.Counter()
             for (protocol, operation), count in self.operations(side, service).items():
                 if protocol in hosts:
-                    found[hosts[protocol], canonical(hosts[protocol], operation)] += count
+                    host = hosts[protocol]
+                    found[host, self.name(host, operation)] += count
             wanted = self.truth["calls"]
             self.claim_equal(f"report: SQL statements and Redis commands, {side} side, as the application counted",
                              {key: found[key] for key in found if key in wanted}, wanted)
@@ -208,9 +219,9 @@ class Check:
             if len(below) != 1 or below[0]["side"] != "server" or below[0]["children"]:
                 raise Mismatch(f"{child['operation']}: not answered by exactly one server span")
             host = below[0]["host"]
-            if host not in PROTOCOLS or below[0]["operation"] != child["operation"]:
+            call = (host, self.name(host, child["operation"]))
+            if host not in PROTOCOLS or self.name(host, below[0]["operation"]) != call[1]:
                 raise Mismatch(f"{child['operation']}: answered by {host} {below[0]['operation']}")
-            call = (host, canonical(host, child["operation"] or "?"))
             if call in self.truth["calls"]:
                 calls.append(call)
             elif any(made[0] == host for made in calls):
@@ -292,7 +303,7 @@ class Check:
                 continue
             probe = root["side"] == "server" and (
                 root["operation"] == "GET /ready" if root["host"] == "web"
-                else (root["host"], canonical(root["host"], root["operation"] or "?")) not in self.truth["calls"])
+                else (root["host"], self.name(root["host"], root["operation"])) not in self.truth["calls"])
             if not probe and not self.killed:
                 wrong.append(sketch(root))
         self.claim("tree: no call of the application stands outside a request", wrong)
