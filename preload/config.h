@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config.h - the DPROF_* settings. Read once, from the environment as it was at the start, into static
+ * memory: programs overwrite their environment later.
+ */
+#ifndef DPROF_CONFIG_H
+#define DPROF_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONFIG_PATH_BYTES 3072u /* leaves room for a file name below PATH_MAX */
+#define CONFIG_NAME_BYTES 256u
+
+struct config {
+	bool disable;
+	bool verbose;
+	char dir[CONFIG_PATH_BYTES];	 /* absolute */
+	char host[CONFIG_NAME_BYTES];	 /* DPROF_HOST, or the node name */
+	char service[CONFIG_NAME_BYTES]; /* DPROF_SERVICE, OTEL_SERVICE_NAME, or the program */
+	char program[CONFIG_NAME_BYTES];
+	char exe[CONFIG_PATH_BYTES];
+	uint64_t head_bytes;
+	uint64_t ring_bytes; /* a power of two */
+	uint64_t flush_ms;
+};
+
+/* The settings; reads them at the first call. Safe from any thread and before our constructor. */
+const struct config *config_get(void);
+
+/* config_get()->head_bytes, for the hot path. */
+extern uint32_t config_head_bytes;
+
+/* Says what was wrong with the settings, one line each; once. */
+void config_complain(void);
+
+/* For the header of the dump: name, value, ..., NULL. */
+const char *const *config_settings(void);
+
+/* One setting, for the man page and its test. */
+struct config_row {
+	const char *name;
+	const char *allowed;
+	const char *standard; /* what holds if it is not set */
+	const char *help;
+};
+
+extern const struct config_row config_rows[]; /* up to a NULL name */
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * emit.h - the only door to the ring. App's threads, hot: emit_begin() gives room for one record, the caller
+ * fills it, emit_commit() publishes it. Nothing in between may block or call out.
+ *
+ * Invariant: a record that finds no room, no ring, or a record half made (we are in a signal handler that
+ * interrupted one) is dropped and counted; never waits.
+ */
+#ifndef DPROF_EMIT_H
+#define DPROF_EMIT_H
+
+#include "common/record.h"
+#include "preload/ring.h"
+#include "preload/thread.h"
+
+/* Compilers may not move memory accesses across: for what a signal handler sees of its own thread. */
+#define emit_barrier() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+
+struct record *emit_begin_slow(uint32_t data_bytes);
+
+/* Room for a record and its data (at most RING_DATA_MAX), zeroed but for size_bytes; NULL: dropped. What
+ * waits to go before it (START, LOST, WAIT) goes before it. */
+static inline struct record *emit_begin(uint32_t data_bytes)
+{
+	struct thread *t = &thread_self;
+	uint64_t bytes = sizeof(struct record) + data_bytes;
+	struct record *r;
+
+	if (__builtin_expect(t->busy | t->pending, 0))
+		return emit_begin_slow(data_bytes);
+	t->busy = 1;
+	emit_barrier();
+	if (__builtin_expect(t->head + ring_room(bytes) > t->fence, 0)) {
+		t->busy = 0;
+		return emit_begin_slow(data_bytes);
+	}
+	r = (struct record *)(t->bytes + (t->head & t->mask));
+	*r = (struct record){.size_bytes = (uint32_t)bytes};
+	return r;
+}
+
+/* Publishes what emit_begin() gave. size_bytes may have been lowered, if there was less data than thought. */
+static inline void emit_commit(struct record *r)
+{
+	struct thread *t = &thread_self;
+
+	t->head += ring_room(r->size_bytes);
+	__atomic_store_n(&t->ring->head, t->head, __ATOMIC_RELEASE); /* publishes the record to the flusher */
+	emit_barrier();
+	t->busy = 0;
+}
+
+/* Notes a wait; it becomes one WAIT record, with all that follow it, before the thread's next record. */
+static inline void emit_wait(uint8_t call, uint32_t conn, uint64_t object, uint64_t t0, uint64_t t1,
+			     uint32_t ready)
+{
+	struct thread *t = &thread_self;
+	struct thread_wait *w = &t->wait;
+
+	if (t->busy)
+		return;
+	if (!(t->pending & THREAD_PENDING_WAIT))
+		w->t0 = t0;
+	w->t1 = t1;
+	w->object = object;
+	w->conn = conn;
+	w->ready = ready;
+	w->call = call;
+	emit_barrier();
+	t->pending |= THREAD_PENDING_WAIT;
+}
+
+#endif

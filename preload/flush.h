@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * flush.h - the flusher, dprof's own thread: empties the rings into the dump. This is what other threads ask
+ * of it; all of it is cold, raw system calls, and bounded in time.
+ */
+#ifndef DPROF_FLUSH_H
+#define DPROF_FLUSH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ring;
+
+/* Starts the flusher and waits until it has a dump and a ring, at most 200 ms. 0 or -errno (-EAGAIN: not
+ * yet). */
+int flush_start(void);
+
+/* Tells it that a ring fills up. */
+void flush_wake(void);
+
+/* A spare ring for the calling thread, NULL if there is none; with `wait` for at most 200 ms. */
+struct ring *flush_take_ring(bool wait);
+
+/* The last drain and the end object; waits at most 2 s. */
+void flush_finish(const char *reason);
+
+/* In a fork's child: there is no flusher. */
+void flush_after_fork(void);
+
+/* Wants to know the other end of the unix socket `inode`: a PEER record for conn will follow. */
+void flush_ask_peer(uint32_t conn, uint64_t inode);
+
+#endif
