@@ -6,8 +6,7 @@
  * and a raw clone are all noticed at the child's next socket call, without asking for the pid. In a child
  * that shares our memory (vfork, posix_spawn) the page is as it was.
  *
- * Invariant: nothing is created (thread, file, mapping) before the first call of process_check() that finds
- * tracing on.
+ * Invariant: process_check() creates nothing (no thread, file or mapping); the first thread_ready() does.
  */
 #ifndef DPROF_PROCESS_H
 #define DPROF_PROCESS_H
@@ -16,33 +15,41 @@
 #include <stdint.h>
 
 struct process_mark {
-	uint64_t traced; /* a flusher runs, rings can be had */
-	uint64_t known;	 /* set at the start, so that zero means: a fork happened */
-	uint8_t rest[4096 - 16];
+	uint64_t wanted;   /* tracing is on, though it may not have begun */
+	uint64_t traced;   /* it has begun: a flusher runs */
+	uint64_t original; /* set at the start and for ever, so that 0 means: a fork happened */
+	uint8_t rest[4096 - 24];
 } __attribute__((aligned(4096)));
 
 extern struct process_mark process_mark;
 
-/* Starts tracing, in a fork's child anew; false if it is off or cannot be had. Cold. */
-bool process_enter(void);
+/* Reads the settings, or notices a fork; then: is tracing on? Cold. */
+bool process_look(void);
 
+/* Starts the flusher; false if it cannot be had now. Cold. */
+bool process_start(void);
+
+/* True if this process records: the flusher runs. Never starts anything. */
 static inline bool process_traced(void)
 {
 	return __builtin_expect(__atomic_load_n(&process_mark.traced, __ATOMIC_ACQUIRE) != 0, 1);
 }
 
-/* True if this process is traced. The first call starts that: ask only when there is something to trace. */
+/* True if tracing is on for this process. Creates nothing. */
 static inline bool process_check(void)
 {
-	return process_traced() || process_enter();
+	return __builtin_expect(__atomic_load_n(&process_mark.wanted, __ATOMIC_RELAXED) != 0, 1) ||
+	       process_look();
 }
+
+/* No record from now on, for good, also in children. */
+void process_off(void);
 
 /* True in a child that shares its parent's memory: it must not change a table of ours. Cold: a system call.
  */
 bool process_is_vfork_child(void);
 
-/* In a fork's child, where a wrapper sees it: what the kernel's MADV_WIPEONFORK has done anyway, if it has
- * it. */
+/* In a fork's child, where a wrapper sees it: does what MADV_WIPEONFORK does where the kernel has it. */
 void process_forked(void);
 
 /*
