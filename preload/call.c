@@ -76,6 +76,10 @@ static inline __attribute__((always_inline)) uint32_t call_head(struct conn *con
 {
 	uint32_t left = conn->burst_left, head;
 
+	/* the conn is somebody else's by now */
+	if (__builtin_expect(*flags & RECORD_FLAG_LATE, 0))
+		return n < config_head_bytes ? (uint32_t)n : config_head_bytes;
+
 	if (conn->way != way) {
 		conn->way = way;
 		left = config_head_bytes;

@@ -36,7 +36,7 @@ static inline bool call_begin(struct call *c, enum call_name name, int fd, enum 
 
 	if (__builtin_expect(conn == &conn_none, 1))
 		return false;
-	if (__builtin_expect(conn == NULL || conn->id == 0 || !thread_ready(), 0)) {
+	if (__builtin_expect(conn == NULL || conn->id == 0 || !thread_has_ring(), 0)) {
 		conn = conn_enter(fd, (uint8_t)name);
 		if (conn == NULL)
 			return false;

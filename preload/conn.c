@@ -25,10 +25,9 @@
 #include "preload/thread.h"
 #include "preload/truth.h"
 
-#define SLAB_CHUNK    1024u
-#define SLAB_CHUNKS   1024u
-#define SHARED_CHECKS 16
-#define EXIT_CHECKS   16384 /* at most so many questions to the kernel while the process waits to end */
+#define SLAB_CHUNK  1024u
+#define SLAB_CHUNKS 1024u
+#define EXIT_CHECKS 16384 /* at most so many questions to the kernel while the process waits to end */
 
 struct conn conn_none;
 struct conn conn_closing;
@@ -170,10 +169,7 @@ static struct record *record_begin(uint8_t kind, uint8_t call, const struct conn
 		return NULL;
 	r->kind = kind;
 	r->call = call;
-	r->flags = 0;
 	r->conn = conn->id;
-	r->len = 0;
-	r->off = 0;
 	return r;
 }
 
@@ -254,6 +250,9 @@ static void begin(struct conn *conn, int fd, uint8_t call, uint16_t flags, struc
 	uint32_t none = 0, id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	uint64_t kernel[2];
 
+	/* the process's first connection: the call began before there was a unit for stamps */
+	if (t0 == 0 || t1 < t0)
+		t0 = t1 = stamp_now();
 	conn->family = sight->end.family;
 	conn->counted = sight->counted;
 	conn->cookie = sight->end.cookie;
@@ -274,7 +273,7 @@ static void drop(struct conn *conn, int fd, uint8_t call, uint16_t flags, bool r
 {
 	if (__atomic_sub_fetch(&conn->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
-	if (conn->id != 0)
+	if (conn->id != 0 && process_traced())
 		tell_close(conn, fd, call, flags, readable);
 	__atomic_store_n(&conn->id, 0, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELEASE);
@@ -332,6 +331,8 @@ void conn_retire_range(unsigned int first, unsigned int last, uint8_t call)
 {
 	uint32_t limit = __atomic_load_n(&fd_limit, __ATOMIC_RELAXED);
 
+	if (limit == 0 || !may_change())
+		return;
 	for (unsigned int fd = first; fd < limit && fd <= last; fd++)
 		take_out((int)fd, NULL, call, true);
 }
@@ -492,7 +493,7 @@ void conn_share(void)
 
 		if (!is_conn(conn))
 			continue;
-		conn->checks_left = SHARED_CHECKS;
+		conn->checks_left = TRUTH_SHARED_CHECKS;
 		conn->checked_at = 0;
 	}
 }

@@ -39,6 +39,23 @@ EXPORT int __close(int fd)
 	return r;
 }
 
+/* The rest of syscall(), which is in arch_syscall.S. */
+long fd_syscall_failed(long result)
+{
+	errno = (int)-result;
+	return -1;
+}
+
+long fd_syscall_close(int fd)
+{
+	long r;
+
+	conn_retire(fd, CALL_syscall);
+	r = sys_call(SYS_close, fd);
+	conn_closed(fd);
+	return r < 0 ? fd_syscall_failed(r) : r;
+}
+
 EXPORT int close_range(unsigned int first, unsigned int last, int flags)
 {
 	/* with UNSHARE the other threads keep theirs */

@@ -12,4 +12,8 @@ struct msghdr;
 /* A received message may have brought descriptors: their numbers are new. */
 void fd_passed(const struct msghdr *msg, uint8_t call);
 
+/* For arch_syscall.S. */
+long fd_syscall_failed(long result);
+long fd_syscall_close(int fd);
+
 #endif

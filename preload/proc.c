@@ -99,6 +99,8 @@ EXPORT pid_t fork(void)
 	pid_t pid = REAL(fork)();
 	struct record *r;
 
+	if (pid == 0)
+		process_forked();
 	if (pid <= 0)
 		return pid;
 	conn_share();
@@ -106,9 +108,6 @@ EXPORT pid_t fork(void)
 	if (r != NULL) {
 		r->kind = RECORD_FORK;
 		r->call = CALL_fork;
-		r->flags = 0;
-		r->conn = 0;
-		r->len = 0;
 		r->t0 = t0;
 		r->t1 = stamp_now();
 		r->off = (uint64_t)pid;
@@ -119,7 +118,7 @@ EXPORT pid_t fork(void)
 
 static void proc_finish(void)
 {
-	if (process_check() && !process_is_vfork_child())
+	if (process_traced() && !process_is_vfork_child())
 		process_finish("exit");
 }
 

@@ -142,12 +142,10 @@ EXPORT int shutdown(int fd, int how)
 	if (r != NULL) {
 		r->kind = RECORD_SHUTDOWN;
 		r->call = CALL_shutdown;
-		r->flags = 0;
 		r->conn = c.id;
 		r->len = (uint32_t)how;
 		r->t0 = c.t0;
 		r->t1 = stamp_now();
-		r->off = 0;
 		emit_commit(r);
 	}
 	return result;

@@ -23,8 +23,7 @@
 #include "preload/sys.h"
 #include "preload/thread.h"
 
-#define TRUTH_TRIES	    4  /* bytes keep arriving between the questions */
-#define TRUTH_SHARED_CHECKS 16 /* calls in a row that must agree before we look once a second again */
+#define TRUTH_TRIES 4 /* bytes keep arriving between the questions */
 
 /* include/net/tcp_states.h */
 enum tcp_state {
@@ -94,13 +93,9 @@ static void tell_resync(const struct conn *conn, const uint64_t ours[2], const u
 	if (r == NULL)
 		return;
 	r->kind = RECORD_RESYNC;
-	r->call = 0;
-	r->flags = 0;
 	r->conn = conn->id;
-	r->len = 0;
 	r->t0 = now;
 	r->t1 = now;
-	r->off = 0;
 	counts = (struct counts *)(r + 1);
 	counts->out_seen = ours[CONN_OUT];
 	counts->in_seen = ours[CONN_IN];

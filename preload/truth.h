@@ -11,6 +11,8 @@
 
 #include "preload/conn.h"
 
+#define TRUTH_SHARED_CHECKS 16 /* calls in a row that must agree before we look once a second again */
+
 /* Stream offsets of the program's next byte, by enum conn_way. `expected` decides where the kernel leaves a
  * FIN ambiguous. False: the kernel does not say. */
 bool truth_read(int fd, const uint64_t expected[2], uint64_t kernel[2]);
