@@ -3,7 +3,7 @@
  * arch.h - everything that knows the processor: raw system calls, the time stamp counter, the thread
  * pointer, and starting a thread that libc does not know. Any thread; calls nothing.
  *
- * To port: give these five a body for the new processor.
+ * To port: give these six a body for the new processor.
  */
 #ifndef DPROF_ARCH_H
 #define DPROF_ARCH_H
@@ -46,6 +46,14 @@ static inline char *arch_thread_pointer(void)
 
 	__asm__("mov %%fs:0, %0" : "=r"(pointer));
 	return pointer;
+}
+
+/* *at += n in one instruction; what was there before. A signal handler of this thread does not come in
+ * between; another thread does. */
+static inline uint64_t arch_add(uint64_t *at, uint64_t n)
+{
+	__asm__ volatile("xaddq %0, %1" : "+r"(n), "+m"(*at) : : "cc");
+	return n;
 }
 
 #define ARCH_TCB_BYTES 4096u /* more than glibc's struct pthread, zeros for whoever looks */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/record.h"
+#include "preload/arch.h"
 #include "preload/config.h"
 #include "preload/emit.h"
 #include "preload/truth.h"
@@ -64,8 +65,7 @@ static inline __attribute__((always_inline)) struct moved call_claim(const struc
 		if (moved.off != c->off)
 			moved.flags = RECORD_FLAG_RACE;
 	} else {
-		moved.off = *off;
-		*off = moved.off + n;
+		moved.off = arch_add(off, n);
 	}
 	return moved;
 }
