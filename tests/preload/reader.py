@@ -1,0 +1,99 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A reader of dumps, written from common/FORMAT.md alone: prints the records of the files named, a JSON object per line."""
+import json
+import socket
+import struct
+import sys
+
+import msgpack
+import zstandard
+
+MAGIC = b"\x28\xb5\x2f\xfd"
+# kind: name, and what off and len are called; the numbers and names of record.def
+KINDS = {1: ("out", "off", "len"), 2: ("in", "off", "len"), 3: ("open", "fd", ""), 4: ("close", "fd", ""),
+         5: ("resync", "", ""), 6: ("shutdown", "", "how"), 7: ("peer", "inode", ""), 8: ("wait", "object", "ready"),
+         9: ("start", "parent", "tid"), 10: ("end", "", "tid"), 11: ("fork", "child", ""), 12: ("lost", "count", "")}
+FLAGS = ["burst", "eof", "peek", "nocopy", "late", "connect", "accept", "seen", "pair", "exit", "race"]
+
+
+def frames(data):
+    """The objects of a file, and how many bytes could not be read."""
+    at, lost = 0, 0
+    while at < len(data):
+        try:
+            unpack = zstandard.ZstdDecompressor().decompressobj()
+            plain = unpack.decompress(data[at:])
+            if not unpack.eof:
+                raise zstandard.ZstdError("cut")
+            yield msgpack.unpackb(plain, strict_map_key=False)
+            at = len(data) - len(unpack.unused_data)
+        except (zstandard.ZstdError, ValueError, msgpack.UnpackException):
+            after = data.find(MAGIC, at + 1)
+            after = len(data) if after < 0 else after
+            lost, at = lost + after - at, after
+    if lost:
+        print(f"{lost} bytes could not be read", file=sys.stderr)
+
+
+def endpoint(data):
+    family, local_port, remote_port, local, remote, *rest = struct.unpack_from("<B3xHH16s16sQQQQQII", data)
+    out = {"family": family, **dict(zip(("netns", "inode", "cookie", "off_in", "off_out", "peer_pid"), rest))}
+    if family == 1:
+        return {**out, "path": data[88:88 + rest[6]].decode("latin-1")}
+    kind, size = (socket.AF_INET, 4) if family == 4 else (socket.AF_INET6, 16)
+    return {**out, "local": f"{socket.inet_ntop(kind, local[:size])}:{local_port}",
+            "remote": f"{socket.inet_ntop(kind, remote[:size])}:{remote_port}"}
+
+
+def counts(data):
+    values = struct.unpack("<QQQQ", data)
+    return {k: None if v == 2**64 - 1 else v for k, v in zip(("out_seen", "in_seen", "out_kernel", "in_kernel"), values)}
+
+
+def records(block, calls):
+    t1, data_at, ends = 0, 0, {}
+    rows = zip(block["template"], block["gap"], block["dt"], block["off"], block["data_len"])
+    for i, (template, gap, dt, off, data_len) in enumerate(rows):
+        kind, call, flags, conn, size = block["templates"][template]
+        t0 = t1 + gap
+        t1 = t0 + dt
+        if kind in (1, 2):
+            off = (off + ends.get((conn, kind), 0)) % 2**64
+            ends[conn, kind] = off + size
+        data = block["data"][data_at:data_at + data_len]
+        data_at += data_len
+        name, off_name, len_name = KINDS.get(kind, (str(kind), "off", "len"))
+        record = {"thread": block["thread"], "seq": block["seq"] + i, "kind": name, "call": calls[call], "t0": t0, "t1": t1,
+                  "flags": [f for b, f in enumerate(FLAGS) if flags >> b & 1], "conn": conn}
+        for key, value in ((off_name, off), (len_name, size)):
+            if key:
+                record[key] = value
+        if kind in (1, 2):
+            record["head"] = data.hex()
+        elif kind == 3:
+            record.update(endpoint(data))
+        elif kind in (4, 5):
+            record.update(counts(data))
+        elif kind == 9:
+            record["name"] = data.decode("latin-1")
+        yield record
+
+
+def read(path):
+    """The records, the header and the end object of one dump."""
+    header, end, found = None, None, []
+    for item in frames(open(path, "rb").read()):
+        if item["type"] == "header":
+            header = item
+        elif item["type"] == "end":
+            end = item
+        elif item["type"] == "block":
+            found += records(item, header["calls"])
+    return found, header, end
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        for line in read(name)[0]:
+            print(json.dumps(line))
