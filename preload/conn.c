@@ -446,6 +446,8 @@ struct conn *conn_enter(int fd, uint8_t call)
 	struct sight sight;
 	uint64_t now;
 
+	if (__builtin_expect(!real_known, 0))
+		real_resolve();
 	if (fd < 0 || !process_check())
 		return NULL;
 	conn = conn_of(fd);

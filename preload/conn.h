@@ -48,12 +48,15 @@ _Static_assert(sizeof(struct conn) == 64, "a conn is one cache line");
 #define CONN_FAR_FDS   (1u << 20)
 #define CONN_FAR_CHUNK 4096u
 
-/* What the table holds beside conns. NULL: not looked at yet. */
-extern struct conn conn_none;	 /* not a stream socket */
-extern struct conn conn_closing; /* between retirement and the real close */
+/* Found without a detour over the table of global offsets. */
+#define HIDDEN __attribute__((visibility("hidden")))
 
-extern struct conn *conn_near[CONN_NEAR_FDS];
-extern struct conn **conn_far[CONN_FAR_FDS / CONN_FAR_CHUNK];
+/* What the table holds beside conns. NULL: not looked at yet. */
+extern struct conn conn_none HIDDEN;	/* not a stream socket */
+extern struct conn conn_closing HIDDEN; /* between retirement and the real close */
+
+extern struct conn *conn_near[CONN_NEAR_FDS] HIDDEN;
+extern struct conn **conn_far[CONN_FAR_FDS / CONN_FAR_CHUNK] HIDDEN;
 
 static inline struct conn *conn_of(int fd)
 {
@@ -62,7 +65,7 @@ static inline struct conn *conn_of(int fd)
 	if (__builtin_expect((unsigned int)fd < CONN_NEAR_FDS, 1))
 		return __atomic_load_n(&conn_near[fd], __ATOMIC_ACQUIRE);
 	if ((unsigned int)fd >= CONN_FAR_FDS)
-		return &conn_none;
+		return NULL;
 	chunk = __atomic_load_n(&conn_far[(unsigned int)fd / CONN_FAR_CHUNK], __ATOMIC_ACQUIRE);
 	return chunk == NULL ? NULL
 			     : __atomic_load_n(&chunk[(unsigned int)fd % CONN_FAR_CHUNK], __ATOMIC_ACQUIRE);

@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 struct real real_calls;
+bool real_known;
 
 const char *const real_names[] = {
     "none",
@@ -21,13 +22,16 @@ const char *const real_names[] = {
     NULL,
 };
 
+enum real_need { REAL_required, REAL_optional };
+
 struct real_row {
 	const char *name;
 	size_t at;
+	enum real_need need;
 };
 
 static const struct real_row rows[] = {
-#define CALL(name, kind, need) {#name, offsetof(struct real, name)},
+#define CALL(name, kind, need) {#name, offsetof(struct real, name), REAL_##need},
 #include "preload/calls.def"
 };
 
@@ -47,9 +51,14 @@ void real_resolve(void)
 
 		if (__atomic_load_n(slot, __ATOMIC_RELAXED) != NULL)
 			continue;
+		/* where it fails dlsym allocates, and a foreign allocator may come back here to read a file
+		 */
+		if (rows[i].need == REAL_optional)
+			__atomic_store_n(slot, (void *)real_missing, __ATOMIC_RELAXED);
 		next = dlsym(RTLD_NEXT, rows[i].name);
 		__atomic_store_n(slot, next != NULL ? next : (void *)real_missing, __ATOMIC_RELAXED);
 	}
+	__atomic_store_n(&real_known, true, __ATOMIC_RELEASE);
 	errno = kept;
 }
 

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -58,13 +59,19 @@ enum call_name {
 	CALL_COUNT
 };
 
-extern struct real real_calls;
+extern struct real real_calls __attribute__((visibility("hidden")));
+
+/* All of them are found. */
+extern bool real_known __attribute__((visibility("hidden")));
 
 /* Fills real_calls. Safe from any thread at any time, also inside itself; keeps errno. */
 void real_resolve(void);
 
 #define REAL(name)                                                                                           \
 	(__builtin_expect(real_calls.name != NULL, 1) ? real_calls.name : (real_resolve(), real_calls.name))
+
+/* The same where the table of descriptors or a ring was asked before: that comes after resolving. */
+#define REAL_KNOWN(name) real_calls.name
 
 /* Names of record.call from 0, NULL at the end: goes into the dump's header. */
 extern const char *const real_names[];

@@ -57,8 +57,8 @@ EXPORT ssize_t read(int fd, void *buf, size_t len)
 	ssize_t n;
 
 	if (!call_begin(&c, CALL_read, fd, CONN_IN))
-		return REAL(read)(fd, buf, len);
-	n = REAL(read)(fd, buf, len);
+		return REAL_KNOWN(read)(fd, buf, len);
+	n = REAL_KNOWN(read)(fd, buf, len);
 	stream_received(&c, n, buf, len, 0);
 	return n;
 }
@@ -69,8 +69,8 @@ EXPORT ssize_t __read(int fd, void *buf, size_t len)
 	ssize_t n;
 
 	if (!call_begin(&c, CALL___read, fd, CONN_IN))
-		return REAL(__read)(fd, buf, len);
-	n = REAL(__read)(fd, buf, len);
+		return REAL_KNOWN(__read)(fd, buf, len);
+	n = REAL_KNOWN(__read)(fd, buf, len);
 	stream_received(&c, n, buf, len, 0);
 	return n;
 }
@@ -81,8 +81,8 @@ EXPORT ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
 	ssize_t n;
 
 	if (!call_begin(&c, CALL___read_chk, fd, CONN_IN))
-		return REAL(__read_chk)(fd, buf, len, room);
-	n = REAL(__read_chk)(fd, buf, len, room);
+		return REAL_KNOWN(__read_chk)(fd, buf, len, room);
+	n = REAL_KNOWN(__read_chk)(fd, buf, len, room);
 	stream_received(&c, n, buf, len, 0);
 	return n;
 }
@@ -93,8 +93,8 @@ EXPORT ssize_t readv(int fd, const struct iovec *parts, int count)
 	ssize_t n;
 
 	if (!call_begin(&c, CALL_readv, fd, CONN_IN))
-		return REAL(readv)(fd, parts, count);
-	n = REAL(readv)(fd, parts, count);
+		return REAL_KNOWN(readv)(fd, parts, count);
+	n = REAL_KNOWN(readv)(fd, parts, count);
 	stream_received_vector(&c, n, parts, (size_t)count, 0);
 	return n;
 }
@@ -106,8 +106,8 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *parts, int count, off_t at, i
 	ssize_t n;
 
 	if (!call_begin(&c, CALL_preadv2, fd, CONN_IN))
-		return REAL(preadv2)(fd, parts, count, at, flags);
-	n = REAL(preadv2)(fd, parts, count, at, flags);
+		return REAL_KNOWN(preadv2)(fd, parts, count, at, flags);
+	n = REAL_KNOWN(preadv2)(fd, parts, count, at, flags);
 	stream_received_vector(&c, n, parts, (size_t)count, 0);
 	return n;
 }
@@ -118,8 +118,8 @@ EXPORT ssize_t preadv64v2(int fd, const struct iovec *parts, int count, off64_t 
 	ssize_t n;
 
 	if (!call_begin(&c, CALL_preadv64v2, fd, CONN_IN))
-		return REAL(preadv64v2)(fd, parts, count, at, flags);
-	n = REAL(preadv64v2)(fd, parts, count, at, flags);
+		return REAL_KNOWN(preadv64v2)(fd, parts, count, at, flags);
+	n = REAL_KNOWN(preadv64v2)(fd, parts, count, at, flags);
 	stream_received_vector(&c, n, parts, (size_t)count, 0);
 	return n;
 }
@@ -129,9 +129,9 @@ EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 	struct call c;
 	ssize_t n;
 
-	if ((flags & MSG_ERRQUEUE) || !call_begin(&c, CALL_recv, fd, CONN_IN))
-		return REAL(recv)(fd, buf, len, flags);
-	n = REAL(recv)(fd, buf, len, flags);
+	if (!call_begin(&c, CALL_recv, fd, CONN_IN) || (flags & MSG_ERRQUEUE))
+		return REAL_KNOWN(recv)(fd, buf, len, flags);
+	n = REAL_KNOWN(recv)(fd, buf, len, flags);
 	stream_received(&c, n, buf, len, flags);
 	return n;
 }
@@ -141,9 +141,9 @@ EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
 	struct call c;
 	ssize_t n;
 
-	if ((flags & MSG_ERRQUEUE) || !call_begin(&c, CALL___recv_chk, fd, CONN_IN))
-		return REAL(__recv_chk)(fd, buf, len, room, flags);
-	n = REAL(__recv_chk)(fd, buf, len, room, flags);
+	if (!call_begin(&c, CALL___recv_chk, fd, CONN_IN) || (flags & MSG_ERRQUEUE))
+		return REAL_KNOWN(__recv_chk)(fd, buf, len, room, flags);
+	n = REAL_KNOWN(__recv_chk)(fd, buf, len, room, flags);
 	stream_received(&c, n, buf, len, flags);
 	return n;
 }
@@ -154,9 +154,9 @@ EXPORT ssize_t recvfrom(int fd, void *restrict buf, size_t len, int flags, __SOC
 	struct call c;
 	ssize_t n;
 
-	if ((flags & MSG_ERRQUEUE) || !call_begin(&c, CALL_recvfrom, fd, CONN_IN))
-		return REAL(recvfrom)(fd, buf, len, flags, addr, addr_len);
-	n = REAL(recvfrom)(fd, buf, len, flags, addr, addr_len);
+	if (!call_begin(&c, CALL_recvfrom, fd, CONN_IN) || (flags & MSG_ERRQUEUE))
+		return REAL_KNOWN(recvfrom)(fd, buf, len, flags, addr, addr_len);
+	n = REAL_KNOWN(recvfrom)(fd, buf, len, flags, addr, addr_len);
 	stream_received(&c, n, buf, len, flags);
 	return n;
 }
@@ -167,9 +167,9 @@ EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room, int fl
 	struct call c;
 	ssize_t n;
 
-	if ((flags & MSG_ERRQUEUE) || !call_begin(&c, CALL___recvfrom_chk, fd, CONN_IN))
-		return REAL(__recvfrom_chk)(fd, buf, len, room, flags, addr, addr_len);
-	n = REAL(__recvfrom_chk)(fd, buf, len, room, flags, addr, addr_len);
+	if (!call_begin(&c, CALL___recvfrom_chk, fd, CONN_IN) || (flags & MSG_ERRQUEUE))
+		return REAL_KNOWN(__recvfrom_chk)(fd, buf, len, room, flags, addr, addr_len);
+	n = REAL_KNOWN(__recvfrom_chk)(fd, buf, len, room, flags, addr, addr_len);
 	stream_received(&c, n, buf, len, flags);
 	return n;
 }
@@ -179,10 +179,10 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	struct call c;
 	ssize_t n;
 
-	if ((flags & MSG_ERRQUEUE) || !call_begin(&c, CALL_recvmsg, fd, CONN_IN)) {
-		n = REAL(recvmsg)(fd, msg, flags);
+	if (!call_begin(&c, CALL_recvmsg, fd, CONN_IN) || (flags & MSG_ERRQUEUE)) {
+		n = REAL_KNOWN(recvmsg)(fd, msg, flags);
 	} else {
-		n = REAL(recvmsg)(fd, msg, flags);
+		n = REAL_KNOWN(recvmsg)(fd, msg, flags);
 		stream_received_vector(&c, n, msg->msg_iov, msg->msg_iovlen, flags);
 	}
 	if (n >= 0 && msg->msg_controllen > 0)
@@ -210,10 +210,10 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags,
 	struct call c;
 	int n;
 
-	if ((flags & MSG_ERRQUEUE) || !call_begin(&c, CALL_recvmmsg, fd, CONN_IN)) {
-		n = REAL(recvmmsg)(fd, msgs, count, flags, timeout);
+	if (!call_begin(&c, CALL_recvmmsg, fd, CONN_IN) || (flags & MSG_ERRQUEUE)) {
+		n = REAL_KNOWN(recvmmsg)(fd, msgs, count, flags, timeout);
 	} else {
-		n = REAL(recvmmsg)(fd, msgs, count, flags, timeout);
+		n = REAL_KNOWN(recvmmsg)(fd, msgs, count, flags, timeout);
 		stream_received_many(&c, msgs, n, flags);
 	}
 	for (int i = 0; i < n; i++)
@@ -230,8 +230,8 @@ EXPORT ssize_t write(int fd, const void *buf, size_t len)
 	ssize_t n;
 
 	if (!call_begin(&c, CALL_write, fd, CONN_OUT))
-		return REAL(write)(fd, buf, len);
-	n = REAL(write)(fd, buf, len);
+		return REAL_KNOWN(write)(fd, buf, len);
+	n = REAL_KNOWN(write)(fd, buf, len);
 	call_done(&c, n, buf);
 	return n;
 }
@@ -242,8 +242,8 @@ EXPORT ssize_t __write(int fd, const void *buf, size_t len)
 	ssize_t n;
 
 	if (!call_begin(&c, CALL___write, fd, CONN_OUT))
-		return REAL(__write)(fd, buf, len);
-	n = REAL(__write)(fd, buf, len);
+		return REAL_KNOWN(__write)(fd, buf, len);
+	n = REAL_KNOWN(__write)(fd, buf, len);
 	call_done(&c, n, buf);
 	return n;
 }
@@ -254,8 +254,8 @@ EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
 	ssize_t n;
 
 	if (!call_begin(&c, CALL_writev, fd, CONN_OUT))
-		return REAL(writev)(fd, parts, count);
-	n = REAL(writev)(fd, parts, count);
+		return REAL_KNOWN(writev)(fd, parts, count);
+	n = REAL_KNOWN(writev)(fd, parts, count);
 	call_done_vector(&c, n, parts, (size_t)count);
 	return n;
 }
@@ -266,8 +266,8 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *parts, int count, off_t at, 
 	ssize_t n;
 
 	if (!call_begin(&c, CALL_pwritev2, fd, CONN_OUT))
-		return REAL(pwritev2)(fd, parts, count, at, flags);
-	n = REAL(pwritev2)(fd, parts, count, at, flags);
+		return REAL_KNOWN(pwritev2)(fd, parts, count, at, flags);
+	n = REAL_KNOWN(pwritev2)(fd, parts, count, at, flags);
 	call_done_vector(&c, n, parts, (size_t)count);
 	return n;
 }
@@ -278,8 +278,8 @@ EXPORT ssize_t pwritev64v2(int fd, const struct iovec *parts, int count, off64_t
 	ssize_t n;
 
 	if (!call_begin(&c, CALL_pwritev64v2, fd, CONN_OUT))
-		return REAL(pwritev64v2)(fd, parts, count, at, flags);
-	n = REAL(pwritev64v2)(fd, parts, count, at, flags);
+		return REAL_KNOWN(pwritev64v2)(fd, parts, count, at, flags);
+	n = REAL_KNOWN(pwritev64v2)(fd, parts, count, at, flags);
 	call_done_vector(&c, n, parts, (size_t)count);
 	return n;
 }
@@ -290,8 +290,8 @@ EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
 	ssize_t n;
 
 	if (!call_begin(&c, CALL_send, fd, CONN_OUT))
-		return REAL(send)(fd, buf, len, flags);
-	n = REAL(send)(fd, buf, len, flags);
+		return REAL_KNOWN(send)(fd, buf, len, flags);
+	n = REAL_KNOWN(send)(fd, buf, len, flags);
 	call_done(&c, n, buf);
 	return n;
 }
@@ -302,8 +302,8 @@ EXPORT ssize_t __send(int fd, const void *buf, size_t len, int flags)
 	ssize_t n;
 
 	if (!call_begin(&c, CALL___send, fd, CONN_OUT))
-		return REAL(__send)(fd, buf, len, flags);
-	n = REAL(__send)(fd, buf, len, flags);
+		return REAL_KNOWN(__send)(fd, buf, len, flags);
+	n = REAL_KNOWN(__send)(fd, buf, len, flags);
 	call_done(&c, n, buf);
 	return n;
 }
@@ -317,13 +317,13 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SO
 	if (!call_begin(&c, CALL_sendto, fd, CONN_OUT)) {
 		uint64_t t0 = flags & MSG_FASTOPEN ? stamp_now() : 0;
 
-		n = REAL(sendto)(fd, buf, len, flags, addr, addr_len);
+		n = REAL_KNOWN(sendto)(fd, buf, len, flags, addr, addr_len);
 		if (flags & MSG_FASTOPEN)
 			socket_fast_opened(fd, CALL_sendto, addr.__sockaddr__, addr_len, t0, n,
 					   &(struct iovec){(void *)buf, len}, 1);
 		return n;
 	}
-	n = REAL(sendto)(fd, buf, len, flags, addr, addr_len);
+	n = REAL_KNOWN(sendto)(fd, buf, len, flags, addr, addr_len);
 	call_done(&c, n, buf);
 	return n;
 }
@@ -336,13 +336,13 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	if (!call_begin(&c, CALL_sendmsg, fd, CONN_OUT)) {
 		uint64_t t0 = flags & MSG_FASTOPEN ? stamp_now() : 0;
 
-		n = REAL(sendmsg)(fd, msg, flags);
+		n = REAL_KNOWN(sendmsg)(fd, msg, flags);
 		if (flags & MSG_FASTOPEN)
 			socket_fast_opened(fd, CALL_sendmsg, msg->msg_name, msg->msg_namelen, t0, n,
 					   msg->msg_iov, msg->msg_iovlen);
 		return n;
 	}
-	n = REAL(sendmsg)(fd, msg, flags);
+	n = REAL_KNOWN(sendmsg)(fd, msg, flags);
 	call_done_vector(&c, n, msg->msg_iov, msg->msg_iovlen);
 	return n;
 }
@@ -354,8 +354,8 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags)
 	int n;
 
 	if (!call_begin(&c, CALL_sendmmsg, fd, CONN_OUT))
-		return REAL(sendmmsg)(fd, msgs, count, flags);
-	n = REAL(sendmmsg)(fd, msgs, count, flags);
+		return REAL_KNOWN(sendmmsg)(fd, msgs, count, flags);
+	n = REAL_KNOWN(sendmmsg)(fd, msgs, count, flags);
 	t1 = stamp_now();
 	for (int i = 0; i < n; i++)
 		if (msgs[i].msg_len > 0)
@@ -370,8 +370,8 @@ EXPORT ssize_t sendfile(int out, int in, off_t *at, size_t len)
 	ssize_t n;
 
 	if (!call_begin(&c, CALL_sendfile, out, CONN_OUT))
-		return REAL(sendfile)(out, in, at, len);
-	n = REAL(sendfile)(out, in, at, len);
+		return REAL_KNOWN(sendfile)(out, in, at, len);
+	n = REAL_KNOWN(sendfile)(out, in, at, len);
 	call_done(&c, n, NULL);
 	return n;
 }
@@ -382,8 +382,8 @@ EXPORT ssize_t sendfile64(int out, int in, off64_t *at, size_t len)
 	ssize_t n;
 
 	if (!call_begin(&c, CALL_sendfile64, out, CONN_OUT))
-		return REAL(sendfile64)(out, in, at, len);
-	n = REAL(sendfile64)(out, in, at, len);
+		return REAL_KNOWN(sendfile64)(out, in, at, len);
+	n = REAL_KNOWN(sendfile64)(out, in, at, len);
 	call_done(&c, n, NULL);
 	return n;
 }
@@ -394,7 +394,7 @@ EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t l
 	struct call from, to;
 	bool is_from = call_begin(&from, CALL_splice, in, CONN_IN);
 	bool is_to = call_begin(&to, CALL_splice, out, CONN_OUT);
-	ssize_t n = REAL(splice)(in, in_at, out, out_at, len, flags);
+	ssize_t n = REAL_KNOWN(splice)(in, in_at, out, out_at, len, flags);
 
 	if (is_from)
 		stream_received(&from, n, NULL, len, 0);
@@ -410,8 +410,8 @@ EXPORT int vdprintf(int fd, const char *restrict format, va_list args)
 	int n;
 
 	if (!call_begin(&c, CALL_vdprintf, fd, CONN_OUT))
-		return REAL(vdprintf)(fd, format, args);
-	n = REAL(vdprintf)(fd, format, args);
+		return REAL_KNOWN(vdprintf)(fd, format, args);
+	n = REAL_KNOWN(vdprintf)(fd, format, args);
 	call_done(&c, n, NULL);
 	return n;
 }
@@ -424,7 +424,7 @@ EXPORT int dprintf(int fd, const char *restrict format, ...)
 	int n;
 
 	va_start(args, format);
-	n = REAL(vdprintf)(fd, format, args);
+	n = REAL_KNOWN(vdprintf)(fd, format, args);
 	va_end(args);
 	if (ours)
 		call_done(&c, n, NULL);
@@ -437,8 +437,8 @@ EXPORT int __vdprintf_chk(int fd, int flag, const char *format, va_list args)
 	int n;
 
 	if (!call_begin(&c, CALL___vdprintf_chk, fd, CONN_OUT))
-		return REAL(__vdprintf_chk)(fd, flag, format, args);
-	n = REAL(__vdprintf_chk)(fd, flag, format, args);
+		return REAL_KNOWN(__vdprintf_chk)(fd, flag, format, args);
+	n = REAL_KNOWN(__vdprintf_chk)(fd, flag, format, args);
 	call_done(&c, n, NULL);
 	return n;
 }
@@ -451,7 +451,7 @@ EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
 	int n;
 
 	va_start(args, format);
-	n = REAL(__vdprintf_chk)(fd, flag, format, args);
+	n = REAL_KNOWN(__vdprintf_chk)(fd, flag, format, args);
 	va_end(args);
 	if (ours)
 		call_done(&c, n, NULL);
