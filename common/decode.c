@@ -270,6 +270,8 @@ int dump_read_header(struct slice object, struct dump_header_read *h)
 {
 	struct slice anchor = {0};
 	const struct field fields[] = {
+	    {"major", FIELD_UINT, &h->major},
+	    {"minor", FIELD_UINT, &h->minor},
 	    {"host", FIELD_STR, &h->host},
 	    {"boot_id", FIELD_STR, &h->boot_id},
 	    {"service", FIELD_STR, &h->service},

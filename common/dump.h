@@ -120,6 +120,7 @@ int dump_kind(struct slice object, enum dump_kind *kind, uint64_t *major);
 /* Slices point into the object; text is not NUL-terminated. */
 struct dump_header_read {
 	struct slice host, boot_id, service, program, exe, version, stamp;
+	uint64_t major, minor;
 	uint64_t pid, ppid, uid, netns, start_ns, boot_start;
 	struct anchor anchor;
 	struct slice settings; /* a msgpack map */
