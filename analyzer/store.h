@@ -33,6 +33,13 @@ struct store_record {
 	uint8_t call;
 };
 
+/* Records of a thread that are missing in front of records[before]: damaged frames, or before the first
+ * block. */
+struct store_gap {
+	uint32_t before;
+	uint64_t missing;
+};
+
 /* The records [first, first + count) of the process, in the order in which the thread made them. */
 struct store_thread {
 	uint32_t number; /* in the dump; 0 is dprof's own */
@@ -42,14 +49,22 @@ struct store_thread {
 	uint32_t count;
 	uint64_t first_seq;
 	uint64_t dropped; /* by a full ring: the LOST records say when */
-	uint64_t missing; /* in damaged frames or before the first block: gaps in seq */
-	char *name;
+	uint64_t missing; /* sum of the gaps */
+	struct store_gap *gaps;
+	uint32_t gap_count;
+	char *name; /* "" if its start record is missing */
+};
+
+/* The stamps of a record as they were dumped. */
+struct store_stamps {
+	uint64_t t0, t1;
 };
 
 struct store_process {
 	uint32_t host;	/* index into hosts */
 	uint32_t clock; /* index into clocks */
 	char *service, *program, *exe, *version;
+	char *stamp; /* unit of the stamps: "tsc" or "raw" */
 	uint64_t pid, ppid, uid, netns;
 	uint64_t start_ns; /* as in the header: names the dump, with host and pid */
 	uint64_t boot_start;
@@ -57,9 +72,10 @@ struct store_process {
 	char *end_reason; /* NULL: no end object; killed and not salvaged, cut, or still running */
 	uint64_t dropped; /* sum of what the end object and the LOST records say, the larger */
 	uint64_t untraced_threads, untraced_conns;
-	uint64_t missing; /* records known to be missing */
-	bool damaged;	  /* something of the file could not be read */
-	struct store_record *records;
+	uint64_t missing;	      /* records known to be missing; without an end there may be more */
+	bool damaged;		      /* something of the file could not be read */
+	struct store_record *records; /* thread by thread */
+	struct store_stamps *stamps;  /* by record; NULL unless asked for */
 	uint32_t record_count;
 	struct store_thread *threads;
 	uint32_t thread_count;
@@ -77,8 +93,10 @@ struct store_host {
 /* One kernel's clock. */
 struct store_clock {
 	char *boot_id;
-	uint64_t anchors;  /* readings used */
-	uint64_t error_ns; /* largest distance of a reading from the line */
+	uint64_t anchors;     /* readings used */
+	uint64_t bad_anchors; /* readings far off the others, not used */
+	uint64_t error_ns;    /* largest distance of a used reading from the line */
+	bool guessed;	      /* too few readings to know how long a tick is */
 };
 
 /* A thing that was wrong with the input; also printed on stderr when found. */
@@ -96,14 +114,20 @@ struct store {
 	uint32_t clock_count;
 	struct store_note *notes;
 	uint32_t note_count;
-	uint32_t files_read, files_skipped, copies; /* copies: a dump given twice counts once */
+	uint32_t files_read, files_skipped, copies; /* copies: all of their records were there already */
 	uint64_t record_count, bytes_read;
 	uint64_t duplicate_records; /* dropped because (thread, seq) was there already */
+	void **memory;		    /* what the records' data points into */
+	size_t memory_count;
 };
 
-/* Loads dumps (*.zst) and directories (their *.zst, not recursive... one level). 0, or -ENODATA if nothing
- * was usable. */
+/* Loads dumps, and the *.zst in directories. Says on stderr what could not be read and how much is missing.
+ * 0, -ENODATA if nothing was usable, or -ENOMEM; store_free() in any case. */
 int store_load(struct store *s, char *const *paths, size_t n);
+
+/* The same, and keeps the stamps. */
+int store_load_stamps(struct store *s, char *const *paths, size_t n);
 void store_free(struct store *s);
+void store_process_free(struct store_process *p);
 
 #endif
