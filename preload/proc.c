@@ -116,27 +116,17 @@ EXPORT pid_t fork(void)
 	return pid;
 }
 
-static void proc_finish(void)
-{
-	if (process_traced() && !process_is_vfork_child())
-		process_finish("exit");
-}
-
+/* process_finish() itself leaves a vfork child alone; at exit() its destructor calls it. */
 EXPORT void _exit(int status)
 {
-	proc_finish();
+	process_finish("exit");
 	REAL(_exit)(status);
 	__builtin_unreachable();
 }
 
 EXPORT void _Exit(int status)
 {
-	proc_finish();
+	process_finish("exit");
 	REAL(_Exit)(status);
 	__builtin_unreachable();
-}
-
-__attribute__((destructor)) static void proc_stop(void)
-{
-	proc_finish();
 }

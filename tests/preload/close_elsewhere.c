@@ -24,6 +24,7 @@ int main(void)
 	int next[2];
 
 	tcp_pair(fd);
+	must("fill the gap", open("/dev/null", O_RDONLY) < fd[1]);
 	must("pthread_create", pthread_create(&thread, NULL, reader, NULL) == 0);
 	while (__atomic_load_n(&reader_tid, __ATOMIC_ACQUIRE) == 0)
 		;

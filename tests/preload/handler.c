@@ -42,8 +42,8 @@ int main(void)
 	expect("main", "in conn=s off=0 len=5 flags=burst head=after");
 	close(fd[0]);
 	expect("main", "close conn=c out_seen=5 out_kernel=5");
-	expect("main", "close conn=s flags=exit in_seen=5 in_kernel=5");
 	expect("main", "close conn=p flags=exit out_seen=%ld", n + 1);
+	expect("main", "close conn=s flags=exit in_seen=5 in_kernel=5");
 	expect("main", "close conn=q flags=exit out_seen=0");
 	return 0;
 }

@@ -56,5 +56,6 @@ int main(void)
 	expect("main", "in conn=s off=0 len=3 flags=burst head=rrl");
 	expect("main", "close conn=c flags=exit out_seen=3 out_kernel=3");
 	expect("main", "close conn=s flags=exit in_seen=3 in_kernel=3");
+	expect("main", "end tid=%d", getpid());
 	return 0;
 }
