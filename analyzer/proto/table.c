@@ -14,7 +14,8 @@
 #define DISAGREE_SCORE	   25 /* one direction does not, and enough of it was seen to tell */
 #define DISAGREE_BYTES_MIN 16
 
-const struct proto *const proto_table[] = {&proto_http, &proto_resp, &proto_raw, NULL};
+const struct proto *const proto_table[] = {&proto_http,	      &proto_resp, &proto_mysql,
+					   &proto_postgresql, &proto_raw,  NULL};
 
 static int score(const struct proto *p, const uint8_t *to_server, size_t to_server_len,
 		 const uint8_t *to_client, size_t to_client_len, uint16_t port)

@@ -10,6 +10,8 @@
 
 extern const struct proto proto_http;
 extern const struct proto proto_resp;
+extern const struct proto proto_mysql;
+extern const struct proto proto_postgresql;
 extern const struct proto proto_raw;
 
 #endif
