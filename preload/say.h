@@ -10,6 +10,14 @@
 #define SAY(...) say(__VA_ARGS__, (const char *)0)
 void say(const char *text, ...) __attribute__((sentinel));
 
+/* The flusher has no stderr of the program's: it leaves the line for the next thread that comes by. Past four
+ * unsaid lines are lost. */
+#define SAY_LATER(...) say_later(__VA_ARGS__, (const char *)0)
+void say_later(const char *text, ...) __attribute__((sentinel));
+
+/* Says what was left. Cheap if nothing was. */
+void say_pending(void);
+
 /* The words for -errno. */
 const char *say_error(int error);
 
