@@ -18,25 +18,33 @@
 
 struct record *emit_begin_slow(uint32_t data_bytes);
 
-/* Room for a record and its data (at most RING_DATA_MAX), zeroed but for size_bytes; NULL: dropped. What
- * waits to go before it (START, LOST, WAIT) goes before it. */
-static inline struct record *emit_begin(uint32_t data_bytes)
+/* Room for a record and its data (at most RING_DATA_MAX), zeroed but for size_bytes; NULL: ask emit_begin().
+ */
+static inline struct record *emit_try(uint32_t data_bytes)
 {
 	struct thread *t = &thread_self;
 	uint64_t bytes = sizeof(struct record) + data_bytes;
 	struct record *r;
 
 	if (__builtin_expect(t->busy | t->pending, 0))
-		return emit_begin_slow(data_bytes);
+		return NULL;
 	t->busy = 1;
 	emit_barrier();
 	if (__builtin_expect(t->head + ring_room(bytes) > t->fence, 0)) {
 		t->busy = 0;
-		return emit_begin_slow(data_bytes);
+		return NULL;
 	}
 	r = (struct record *)(t->bytes + (t->head & t->mask));
 	*r = (struct record){.size_bytes = (uint32_t)bytes};
 	return r;
+}
+
+/* The same, NULL: dropped. What waits to go before it (START, LOST, WAIT) goes before it. */
+static inline struct record *emit_begin(uint32_t data_bytes)
+{
+	struct record *r = emit_try(data_bytes);
+
+	return __builtin_expect(r != NULL, 1) ? r : emit_begin_slow(data_bytes);
 }
 
 /* Publishes what emit_begin() gave. size_bytes may have been lowered, if there was less data than thought. */

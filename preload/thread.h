@@ -51,7 +51,8 @@ struct thread {
 	uint64_t nested; /* records that handlers could not emit: counted by them alone */
 	uint64_t retry_ns;
 	uint32_t parent;
-	uint32_t nested_row; /* since the last commit */
+	uint32_t nested_row; /* of them with head at nested_head */
+	uint64_t nested_head;
 };
 
 extern __thread struct thread thread_self __attribute__((tls_model("initial-exec"), visibility("hidden")));

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * process.c - the life of a traced process: off, wanted, traced, forked, finished. App's threads, cold; raw
+ * system calls, no lock: whoever comes while another thread decides gets "not now".
+ */
+#include "preload/process.h"
+
+#include "preload/config.h"
+#include "preload/conn.h"
+#include "preload/flush.h"
+#include "preload/say.h"
+#include "preload/sys.h"
+#include "preload/thread.h"
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+struct process_mark process_mark;
+
+enum { STATE_UNKNOWN, STATE_DECIDING, STATE_ON, STATE_OFF };
+
+static uint32_t process_state;
+static uint32_t pid;
+static uint32_t finishing;
+
+static bool state_change(uint32_t from, uint32_t to)
+{
+	return __atomic_compare_exchange_n(&process_state, &from, to, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE);
+}
+
+static void mark(void)
+{
+	process_mark.original = 1;
+	__atomic_store_n(&process_mark.wanted, 1, __ATOMIC_RELEASE);
+}
+
+static void process_begin(void)
+{
+	if (config_get()->disable) {
+		__atomic_store_n(&process_state, STATE_OFF, __ATOMIC_RELEASE);
+		return;
+	}
+	pid = (uint32_t)sys_call(SYS_getpid);
+	/* where the kernel has no such thing, the wrapper of fork does it: process_forked() */
+	sys_call(SYS_madvise, &process_mark, sizeof process_mark, MADV_WIPEONFORK);
+	mark();
+	__atomic_store_n(&process_state, STATE_ON, __ATOMIC_RELEASE);
+}
+
+/* We are the child of a fork: what we have is our parent's. */
+static void process_renew(void)
+{
+	bool clean =
+	    !thread_self.busy; /* else a handler forked, and the record it interrupted will be written to */
+
+	pid = (uint32_t)sys_call(SYS_getpid);
+	finishing = 0;
+	thread_after_fork();
+	flush_after_fork(clean);
+	conn_after_fork();
+	mark();
+	__atomic_store_n(&process_state, STATE_ON, __ATOMIC_RELEASE);
+}
+
+bool process_look(void)
+{
+	if (__atomic_load_n(&process_state, __ATOMIC_ACQUIRE) == STATE_OFF)
+		return false;
+	if (state_change(STATE_UNKNOWN, STATE_DECIDING))
+		process_begin();
+	else if (process_mark.original == 0 && state_change(STATE_ON, STATE_DECIDING))
+		process_renew();
+	return __atomic_load_n(&process_mark.wanted, __ATOMIC_ACQUIRE) != 0;
+}
+
+__attribute__((constructor(101))) static void process_construct(void)
+{
+	process_look(); /* while the environment is as the user wrote it */
+}
+
+bool process_start(void)
+{
+	int r;
+
+	if (process_traced())
+		return true;
+	config_complain();
+	r = flush_start();
+	say_pending();
+	if (r == 0)
+		__atomic_store_n(&process_mark.traced, 1, __ATOMIC_RELEASE);
+	else if (r != -EAGAIN)
+		process_off();
+	return r == 0;
+}
+
+void process_off(void)
+{
+	__atomic_store_n(&process_mark.traced, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&process_mark.wanted, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&process_state, STATE_OFF, __ATOMIC_RELEASE);
+}
+
+bool process_is_vfork_child(void)
+{
+	return process_mark.original != 0 && (uint32_t)sys_call(SYS_getpid) != pid;
+}
+
+void process_forked(void)
+{
+	if ((uint32_t)sys_call(SYS_getpid) != pid && process_mark.original != 0)
+		process_mark = (struct process_mark){0};
+	process_check();
+}
+
+void process_finish(const char *reason)
+{
+	if ((!process_traced() && !finishing) || process_is_vfork_child())
+		return;
+	if (!__atomic_exchange_n(&finishing, 1, __ATOMIC_ACQ_REL)) {
+		conn_close_all();
+		thread_gone();
+		process_off();
+	}
+	flush_finish(reason); /* a second thread that ends the process waits as well */
+	say_pending();
+}
+
+__attribute__((destructor(101))) static void process_end(void)
+{
+	process_finish("exit");
+}
+
+uint32_t process_pid(void)
+{
+	return pid;
+}
