@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * file.c - the only file that writes dumps. Runs on the flusher and in salvage: raw system calls, which
+ * nobody intercepts, on descriptors that the program cannot see.
+ */
+#include "preload/file.h"
+
+#include <sys/stat.h>
+
+#include "preload/sys.h"
+#include "preload/text.h"
+
+#define FILE_NAME_TRIES 100
+
+int file_make_dir(const char *dir)
+{
+	char part[FILE_PATH_BYTES];
+	struct text t;
+	long r = 0;
+
+	text_start(&t, part, sizeof part);
+	for (const char *s = dir; *s != '\0'; s++) {
+		text_add_len(&t, s, 1);
+		if (s == dir || (s[1] != '/' && s[1] != '\0'))
+			continue;
+		r = sys_call(SYS_mkdir, part, 0700);
+	}
+	/* above the last, whatever goes wrong shows there; EEXIST may be a file, which open will tell */
+	return t.full ? -ENAMETOOLONG : r == -EEXIST ? 0 : (int)r;
+}
+
+/* A name's part: nothing in it that a shell, a URL or a directory would take for its own. */
+static void add_word(struct text *t, const char *s)
+{
+	for (size_t n = 0; *s != '\0' && n < 64; s++, n++) {
+		char c = *s;
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+			     c == '-' || c == '_' || c == '.';
+
+		if (c == '.' && n == 0)
+			plain = false;
+		text_add_len(t, plain ? s : "_", 1);
+	}
+}
+
+int file_create(struct dump_file *f, const char *dir, const struct dump_header *h)
+{
+	struct text t;
+
+	f->bytes = 0;
+	for (uint64_t n = 0; n < FILE_NAME_TRIES; n++) {
+		text_start(&t, f->path, sizeof f->path);
+		text_add(&t, dir);
+		text_add(&t, "/");
+		add_word(&t, h->host);
+		text_add(&t, ".");
+		add_word(&t, h->program);
+		text_add(&t, ".");
+		text_add_number(&t, h->pid);
+		text_add(&t, ".");
+		text_add_number(&t, h->start_ns / 1000000);
+		if (n > 0) {
+			text_add(&t, ".");
+			text_add_number(&t, n);
+		}
+		text_add(&t, ".zst");
+		if (t.full)
+			return -ENAMETOOLONG;
+		f->fd = sys_open(f->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+		if (f->fd != -EEXIST)
+			break;
+	}
+	if (f->fd < 0)
+		return f->fd;
+	sys_call(SYS_fchmod, f->fd, 0600); /* the program's umask may have taken more */
+	return 0;
+}
+
+int file_reopen(struct dump_file *f, uint32_t uid, uint64_t bytes)
+{
+	struct stat st;
+	long r;
+
+	f->fd = sys_open(f->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (f->fd < 0)
+		return f->fd;
+	r = sys_call(SYS_fstat, f->fd, &st);
+	if (r == 0 && (!S_ISREG(st.st_mode) || st.st_uid != uid || st.st_nlink != 1))
+		r = -EPERM;
+	if (r == 0 && (uint64_t)st.st_size > bytes)
+		r = sys_call(SYS_ftruncate, f->fd, bytes);
+	if (r < 0) {
+		file_close(f);
+		return (int)r;
+	}
+	f->bytes = (uint64_t)st.st_size < bytes ? (uint64_t)st.st_size : bytes;
+	return 0;
+}
+
+int file_append(struct dump_file *f, struct encoder *e)
+{
+	long n = encoder_frame(e);
+	int r;
+
+	if (n < 0)
+		return (int)n;
+	r = sys_write_at(f->fd, e->frame, (size_t)n, f->bytes);
+	if (r < 0) {
+		sys_call(SYS_ftruncate, f->fd, f->bytes);
+		return r;
+	}
+	f->bytes += (uint64_t)n;
+	return 0;
+}
+
+void file_close(struct dump_file *f)
+{
+	if (f->fd >= 0)
+		sys_close(f->fd);
+	f->fd = -1;
+}
