@@ -24,8 +24,8 @@ struct ring *flush_take_ring(bool wait);
 /* The last drain and the end object; waits at most 2 s. */
 void flush_finish(const char *reason);
 
-/* In a fork's child: there is no flusher. */
-void flush_after_fork(void);
+/* In a fork's child: there is no flusher. `unmap`: nothing here still uses the parent's rings. */
+void flush_after_fork(bool unmap);
 
 /* Wants to know the other end of the unix socket `inode`: a PEER record for conn will follow. */
 void flush_ask_peer(uint32_t conn, uint64_t inode);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * identity.h - who this process is, for the header of its dump. Flusher only: it reads files.
+ */
+#ifndef DPROF_IDENTITY_H
+#define DPROF_IDENTITY_H
+
+#include "common/dump.h"
+
+struct identity {
+	char boot_id[40];
+	uint32_t uid;
+	uint64_t boot_start;
+};
+
+/* Fills both; what the system does not tell is 0 or "". */
+void identity_read(struct identity *id, struct dump_header *h);
+
+/* Start of process `pid` (0: ours) in ticks since boot; 0: there is none, or it is dead and waits for its
+ * parent. */
+uint64_t identity_boot_start(uint32_t pid);
+
+/* Are we the last thread of this process that lives? */
+bool identity_alone(void);
+
+/* User of the program's main thread, UINT32_MAX if the system does not tell. The flusher's own stays what it
+ * was. */
+uint32_t identity_program_uid(void);
+
+#endif
