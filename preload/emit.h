@@ -35,16 +35,20 @@ static inline struct record *emit_try(uint32_t data_bytes)
 		return NULL;
 	}
 	r = (struct record *)(t->bytes + (t->head & t->mask));
-	*r = (struct record){.size_bytes = (uint32_t)bytes};
+	r->size_bytes = (uint32_t)bytes;
 	return r;
 }
 
-/* The same, NULL: dropped. What waits to go before it (START, LOST, WAIT) goes before it. */
+/* The same, all zero but size_bytes; NULL: dropped. What waits to go before it (START, LOST, WAIT) goes
+ * before it. */
 static inline struct record *emit_begin(uint32_t data_bytes)
 {
 	struct record *r = emit_try(data_bytes);
 
-	return __builtin_expect(r != NULL, 1) ? r : emit_begin_slow(data_bytes);
+	if (__builtin_expect(r == NULL, 0))
+		return emit_begin_slow(data_bytes);
+	*r = (struct record){.size_bytes = r->size_bytes};
+	return r;
 }
 
 /* Publishes what emit_begin() gave. size_bytes may have been lowered, if there was less data than thought. */
