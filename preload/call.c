@@ -17,6 +17,9 @@
 #include "preload/truth.h"
 
 /* What call_moved found out before the record is written. */
+_Static_assert(RECORD_OUT + CONN_OUT == RECORD_OUT && RECORD_OUT + CONN_IN == RECORD_IN,
+	       "a way gives its kind");
+
 struct moved {
 	uint64_t off;
 	uint16_t flags;
@@ -58,7 +61,7 @@ static inline __attribute__((always_inline)) struct moved call_claim(const struc
 	uint64_t *off = &conn->off[c->way];
 	struct moved moved = {0, 0, true};
 
-	if (__builtin_expect(conn->version != c->version || t1 - conn->checked_at > stamp_second, 0))
+	if (__builtin_expect(conn->now != c->then || t1 - conn->checked_at > stamp_second, 0))
 		return call_settle(c, n, t1);
 	if (thread_many) {
 		moved.off = __atomic_fetch_add(off, n, __ATOMIC_RELAXED);
@@ -97,40 +100,89 @@ call_record(const struct call *c, struct moved moved, size_t n, uint32_t head, u
 
 	if (__builtin_expect(r == NULL, 0))
 		return NULL;
-	r->kind = c->way == CONN_OUT ? RECORD_OUT : RECORD_IN;
+	r->kind = (uint8_t)(RECORD_OUT + c->way);
 	r->call = c->name;
 	r->flags = moved.flags;
 	r->conn = c->id;
-	r->len = n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+	r->len = (uint32_t)n; /* the kernel moves less than 2 GiB at once */
 	r->t0 = c->t0;
 	r->t1 = t1;
 	r->off = moved.off;
 	return r;
 }
 
-void call_done(const struct call *c, ssize_t n, const void *bytes)
+/* Cold: everything that call_done does not do in one go. t1 0: the clock is not read yet. */
+static __attribute__((noinline)) void call_done_rest(const struct call *c, size_t n, const void *bytes,
+						     uint64_t t1)
 {
 	struct moved moved;
 	struct record *r;
 	uint32_t head;
+
+	if (t1 == 0)
+		t1 = stamp_now();
+	moved = call_claim(c, n, t1);
+	if (!moved.ours)
+		return;
+	head = call_head(c->conn, c->way, n, &moved.flags);
+	if (bytes == NULL) {
+		head = 0;
+		moved.flags |= RECORD_FLAG_NOCOPY;
+	}
+	r = call_record(c, moved, n, head, t1);
+	if (r == NULL)
+		return;
+	if (head > 0)
+		memcpy(r + 1, bytes, head);
+	emit_commit(r);
+}
+
+void call_done(const struct call *c, ssize_t n, const void *bytes)
+{
+	struct conn *conn = c->conn;
+	uint32_t left, head;
+	uint16_t flags = 0;
+	struct record *r;
 	uint64_t t1;
 
 	if (n <= 0)
 		return;
-	t1 = stamp_now();
-	moved = call_claim(c, (size_t)n, t1);
-	if (__builtin_expect(!moved.ours, 0))
+	if (__builtin_expect(stamp_unit != STAMP_TSC, 0)) {
+		call_done_rest(c, (size_t)n, bytes, 0);
 		return;
-	head = call_head(c->conn, c->way, (size_t)n, &moved.flags);
-	if (__builtin_expect(bytes == NULL, 0)) {
-		head = 0;
-		moved.flags |= RECORD_FLAG_NOCOPY;
 	}
-	r = call_record(c, moved, (size_t)n, head, t1);
-	if (__builtin_expect(r == NULL, 0))
+	t1 = stamp_now();
+	left = conn->burst_left;
+	if (conn->way != c->way) {
+		left = config_head_bytes;
+		flags = RECORD_FLAG_BURST;
+	}
+	head = (size_t)n < left ? (uint32_t)n : left;
+	/* nothing is changed before we know that there is room and that the conn is as it was */
+	if (__builtin_expect(bytes == NULL || conn->now != c->then || t1 - conn->checked_at > stamp_second,
+			     0) ||
+	    __builtin_expect((r = emit_try(head)) == NULL, 0)) {
+		call_done_rest(c, (size_t)n, bytes, t1);
 		return;
+	}
+	conn->way = c->way;
+	conn->burst_left = left - head;
+	r->kind = (uint8_t)(RECORD_OUT + c->way);
+	r->call = c->name;
+	r->conn = c->id;
+	r->len = (uint32_t)n;
+	r->t0 = c->t0;
+	r->t1 = t1;
+	if (thread_many) {
+		r->off = __atomic_fetch_add(&conn->off[c->way], (uint64_t)n, __ATOMIC_RELAXED);
+		flags |= r->off != c->off ? RECORD_FLAG_RACE : 0;
+	} else {
+		r->off = arch_add(&conn->off[c->way], (uint64_t)n);
+	}
+	r->flags = flags;
+	/* by its result, so that nothing has to be saved over the call */
 	if (head > 0)
-		memcpy(r + 1, bytes, head);
+		r = (struct record *)memcpy(r + 1, bytes, head) - 1;
 	emit_commit(r);
 }
 

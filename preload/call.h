@@ -22,8 +22,13 @@ struct call {
 	struct conn *conn;
 	uint64_t t0;
 	uint64_t off; /* of the conn, this way, at entry */
-	uint32_t id;
-	uint32_t version;
+	union {
+		struct {
+			uint32_t id; /* as they were at entry */
+			uint32_t version;
+		};
+		uint64_t then;
+	};
 	int fd;
 	uint8_t name; /* enum call_name */
 	uint8_t way;  /* enum conn_way */
@@ -42,8 +47,7 @@ static inline bool call_begin(struct call *c, enum call_name name, int fd, enum 
 			return false;
 	}
 	c->conn = conn;
-	c->id = conn->id;
-	c->version = __atomic_load_n(&conn->version, __ATOMIC_RELAXED);
+	c->then = __atomic_load_n(&conn->now, __ATOMIC_RELAXED);
 	c->off = __atomic_load_n(&conn->off[way], __ATOMIC_RELAXED);
 	c->fd = fd;
 	c->name = (uint8_t)name;

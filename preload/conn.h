@@ -20,11 +20,17 @@
 
 struct sockaddr;
 
-enum conn_way { CONN_IN, CONN_OUT, CONN_NO_WAY };
+enum conn_way { CONN_OUT, CONN_IN, CONN_NO_WAY };
 
 struct conn {
-	uint32_t id;	     /* of records; 0: this process has not told of it (fresh, inherited, freed) */
-	uint32_t version;    /* never set back, not even for the slab's next user */
+	union {
+		struct {
+			uint32_t
+			    id; /* of records; 0: this process has not told of it (fresh, inherited, freed) */
+			uint32_t version; /* never set back, not even for the slab's next user */
+		};
+		uint64_t now; /* both: the hot path compares them at once */
+	};
 	uint64_t off[2];     /* by enum conn_way: bytes moved by the holders of the socket */
 	uint64_t checked_at; /* stamp of the last look at the kernel's counters; 0: look at the next call */
 	uint32_t burst_left; /* bytes of this burst still to be copied */

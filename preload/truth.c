@@ -106,8 +106,8 @@ static void tell_resync(const struct conn *conn, const uint64_t ours[2], const u
 
 bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uint64_t now)
 {
-	uint64_t ours[2] = {conn->off[CONN_IN], conn->off[CONN_OUT]};
-	uint64_t expected[2] = {ours[CONN_IN], ours[CONN_OUT]};
+	uint64_t ours[2] = {conn->off[0], conn->off[1]};
+	uint64_t expected[2] = {ours[0], ours[1]};
 	uint64_t kernel[2];
 	enum conn_way other = way == CONN_IN ? CONN_OUT : CONN_IN;
 

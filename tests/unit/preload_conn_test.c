@@ -52,7 +52,7 @@ static void move(int from, int to, size_t len)
 
 static void truth_is(int fd, uint64_t out, uint64_t in)
 {
-	uint64_t expected[2] = {in, out}, kernel[2];
+	uint64_t expected[2] = {[CONN_IN] = in, [CONN_OUT] = out}, kernel[2];
 
 	assert_true(truth_read(fd, expected, kernel));
 	assert_int_equal(kernel[CONN_OUT], out);
