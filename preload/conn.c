@@ -448,7 +448,7 @@ struct conn *conn_enter(int fd, uint8_t call)
 
 	if (__builtin_expect(!real_known, 0))
 		real_resolve();
-	if (fd < 0 || !process_check())
+	if ((unsigned int)fd >= CONN_FAR_FDS || !process_check())
 		return NULL;
 	conn = conn_of(fd);
 	if (conn == NULL)

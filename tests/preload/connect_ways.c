@@ -14,15 +14,11 @@ static int error_of(int fd)
 	return error;
 }
 
-int main(void)
+static void at_once(struct sockaddr_in at)
 {
-	struct sockaddr_in at, nobody = loopback(1), self = loopback(0);
+	struct sockaddr_in nobody = loopback(1);
 	struct sockaddr none = {.sa_family = AF_UNSPEC};
-	int listener = tcp_listen(&at), fd;
-	socklen_t len = sizeof self;
-	char buf[8];
-
-	fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	said("refused", connect(fd, (struct sockaddr *)&nobody, sizeof nobody));
 	said("connected", connect(fd, (struct sockaddr *)&at, sizeof at));
 	expect("main", "open conn=a flags=connect remote=127.0.0.1:%d", ntohs(at.sin_port));
@@ -37,8 +33,13 @@ int main(void)
 	expect("main", "out conn=b off=0 len=2 flags=burst");
 	close(fd);
 	expect("main", "close conn=b out_seen=2 out_kernel=2");
+}
 
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+static void in_time(struct sockaddr_in at)
+{
+	struct sockaddr_in nobody = loopback(1);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
 	said("in progress", connect(fd, (struct sockaddr *)&nobody, sizeof nobody));
 	expect("main", "open conn=r flags=connect remote=127.0.0.1:1");
 	printf("later: %s\n", strerrorname_np(error_of(fd)));
@@ -53,8 +54,15 @@ int main(void)
 	expect("main", "out conn=d off=0 len=1 flags=burst");
 	close(fd);
 	expect("main", "close conn=d out_seen=1 out_kernel=1");
+}
 
-	fd = socket(AF_INET, SOCK_STREAM, 0);
+static void to_itself(void)
+{
+	struct sockaddr_in self = loopback(0);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	socklen_t len = sizeof self;
+	char buf[8];
+
 	must("bind", bind(fd, (struct sockaddr *)&self, len) == 0 &&
 			 getsockname(fd, (struct sockaddr *)&self, &len) == 0);
 	said("to itself", connect(fd, (struct sockaddr *)&self, sizeof self));
@@ -66,8 +74,12 @@ int main(void)
 	expect("main", "in conn=i off=0 len=4 flags=burst");
 	close(fd);
 	expect("main", "close conn=i out_seen=4 in_seen=4 out_kernel=4 in_kernel=4");
+}
 
-	fd = socket(AF_INET, SOCK_STREAM, 0);
+static void with_first_bytes(struct sockaddr_in at)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
 	said("fast open", sendto(fd, "first", 5, MSG_FASTOPEN, (struct sockaddr *)&at, sizeof at));
 	expect("main", "open conn=f call=sendto flags=connect off_out=0");
 	expect("main", "out conn=f call=sendto off=0 len=5 flags=burst head=first");
@@ -75,6 +87,17 @@ int main(void)
 	expect("main", "out conn=f off=5 len=4 flags=none");
 	close(fd);
 	expect("main", "close conn=f out_seen=9 out_kernel=9");
+}
+
+int main(void)
+{
+	struct sockaddr_in at;
+	int listener = tcp_listen(&at);
+
+	at_once(at);
+	in_time(at);
+	to_itself();
+	with_first_bytes(at);
 	close(listener);
 	return 0;
 }
