@@ -216,6 +216,8 @@ int main(int argc, char **argv)
 			ROUNDS_MAX);
 		return 2;
 	}
+	if (access(library, R_OK))
+		die(library);
 	if (!mkdtemp(dumps))
 		die(dumps);
 	if (json)
