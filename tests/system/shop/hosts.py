@@ -269,14 +269,29 @@ def stop(state, host, how, timeout_s=30):
     return wait_gone(pid, timeout_s)
 
 
+def shared_memory(pids):
+    """What PostgreSQL holds in /dev/shm, and leaves there if it does not end by itself."""
+    found = set()
+    for pid in pids:
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as maps:
+            found.update(re.findall(r"/dev/shm/PostgreSQL\.\d+", maps.read()))
+    return found
+
+
 def kill_rest(state):
-    """SIGKILL to everything in RUN until nothing is left; the pids that needed it."""
-    needed = set()
+    """Ends everything in RUN: asked once, then by SIGKILL until nothing is left. The pids that it took."""
+    needed, segments = set(), set()
+    how, patience_s = signal.SIGTERM, 5
     while left := ours(state):
+        needed.update(left)
+        segments |= shared_memory(left)
         for pid in left:
-            needed.add(pid)
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, how)
         for pid in left:
-            wait_gone(pid, 10)
+            wait_gone(pid, patience_s)
+        how, patience_s = signal.SIGKILL, 10
+    for segment in segments:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(segment)
     return sorted(needed)

@@ -77,6 +77,7 @@ port = {pg[1]}
 unix_socket_directories = ''
 max_connections = 50
 shared_buffers = 16MB
+dynamic_shared_memory_type = mmap
 fsync = off
 """
 
@@ -167,7 +168,7 @@ def make_data(state):
     maria = untraced(state, "sql", ["mariadb-install-db", f"--defaults-file={state.place('sql', 'my.cnf')}",
                                     "--auth-root-authentication-method=normal", "--skip-test-db"])
     finish(state, "pg", untraced(state, "pg", [
-        f"{bin_dir}/initdb", "-D", data, "-U", "shop", "-A", "scram-sha-256", "--no-sync", "-E", "UTF8",
+        f"{bin_dir}/initdb", "-D", data, "-U", "shop", "-A", "scram-sha-256", "--no-sync", "--no-clean", "-E", "UTF8",
         "--locale=C.UTF-8", f"--pwfile={state.place('pg', 'password')}"]))
     with open(os.path.join(data, "postgresql.conf"), "a", encoding="utf-8") as out:
         out.write(POSTGRES.format(pg=state.endpoint("pg")))
