@@ -16,8 +16,13 @@ struct node {
 	uint32_t root;	    /* span at the top of its trace */
 	uint32_t operation; /* string: of the request message; of a raw one: what can be said */
 	uint32_t service;   /* string: of the process */
+	uint32_t peer;	    /* string: address of the other end, if that was not traced; else 0 */
+	uint64_t start_ns;  /* of the span; of a server span that called before its request was there in full:
+			       when the first of its calls began */
 	uint64_t self_ns; /* duration less the union of its synchronous children, which are clipped into it */
 	float probability; /* smallest of the edges from the root down to here */
+	bool lost;	   /* the span or one below it */
+	float least;	   /* smallest probability of an edge in the whole trace; roots only */
 };
 
 struct model {
@@ -32,11 +37,23 @@ struct model {
 	uint32_t *children;
 	uint32_t *roots; /* spans, by start, then cid */
 	uint32_t root_count;
+	uint64_t cycles; /* edges cut because they led back to where they came from */
+	uint64_t early;	 /* server spans whose calls began before their request was there in full */
 };
 
 /* Loads and runs every pass in order. 0 or -errno; progress and complaints on stderr. */
 int model_build(struct model *m, char *const *paths, size_t n);
 void model_free(struct model *m);
+
+/* The last step of the pipeline: spans and edges to a forest. */
+int model_grow(struct model *m);
+void model_fell(struct model *m);
+
+/* From node.start_ns to the span's end. */
+uint64_t model_total_ns(const struct model *m, uint32_t span);
+
+/* Of a server span its total, of a client span that of its peer, 0 if that was not traced. */
+uint64_t model_handle_ns(const struct model *m, uint32_t span);
 
 /* What a span is called where: host name, service, operation, target and status as text; the other end's
  * address if it is not traced. */
@@ -46,5 +63,8 @@ const char *model_operation(const struct model *m, uint32_t span);
 const char *model_target(const struct model *m, uint32_t span);
 const char *model_status(const struct model *m, uint32_t span);
 const char *model_protocol(const struct model *m, uint32_t span);
+
+/* "10.0.0.7:6379", "unix /run/x.sock"; of a client only "10.0.0.7". NULL: the other end was traced. */
+const char *model_peer(const struct model *m, uint32_t span);
 
 #endif

@@ -34,6 +34,7 @@ struct edge {
 struct parents {
 	struct edge *edges;		   /* by span */
 	uint64_t by_class[EVIDENCE_KINDS]; /* client spans only; JOIN counts server spans */
+	uint64_t unexplained;		   /* of the ROOT ones: made while the process was serving requests */
 };
 
 int parent_run(const struct store *store, const struct conns *conns, const struct links *links,

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * parent_loop_test.c - the rules of pass/parent for event loops, and the cases in which a simpler rule would
+ * name the wrong request.
+ */
+#include "tests/unit/cast.h"
+
+/* ---- event loops ---- */
+
+static void test_turn_without_request_names_none(void **state)
+{
+	struct cast c = cast_of(2, 1);
+
+	(void)state;
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 0);
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 1);
+	wait_for_any(&c, 0);
+	send_call(&c, 0, 0); /* a timer, or request 0; not the latest, 1 */
+	wait_for_any(&c, 0);
+	read_answer(&c, 0, 0);
+	wait_for_any(&c, 0);
+	send_answer(&c, 0, 0);
+	send_answer(&c, 0, 1);
+	story_end(c.t);
+	check(&c, 0, STORY_NOBODY, EVIDENCE_ROOT);
+	assert_int_equal(c.t->m.parents.unexplained, 1);
+	story_free(c.t);
+}
+
+static void test_loop_with_kept_connections(void **state)
+{
+	struct cast c = cast_of(2, 2);
+
+	(void)state;
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 0);
+	send_call(&c, 0, 0);
+	read_request(&c, 0, 1);
+	send_call(&c, 0, 1);
+	wait_for_any(&c, 0);
+	read_answer(&c, 0, 1);
+	send_answer(&c, 0, 1);
+	read_answer(&c, 0, 0);
+	send_answer(&c, 0, 0);
+	story_end(c.t);
+	check(&c, 0, 0, EVIDENCE_TURN);
+	check(&c, 1, 1, EVIDENCE_TURN);
+	assert_true(p_of(&c, 0) >= .998f && p_of(&c, 1) >= .998f);
+	story_free(c.t);
+}
+
+static void test_loop_that_connects_first(void **state)
+{
+	struct cast c = cast_of(3, 3);
+
+	(void)state;
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 0);
+	story_connect(c.t, P, 0, c.q_conn[0]);
+	read_request(&c, 0, 1);
+	story_connect(c.t, P, 0, c.q_conn[1]);
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 2);
+	story_connect(c.t, P, 0, c.q_conn[2]);
+	send_call(&c, 0, 1); /* its connect is done; the latest request is 2 */
+	wait_for_any(&c, 0);
+	send_call(&c, 0, 0);
+	send_call(&c, 0, 2);
+	wait_for_any(&c, 0);
+	read_answer(&c, 0, 0);
+	send_answer(&c, 0, 0);
+	wait_for_any(&c, 0);
+	read_answer(&c, 0, 1);
+	send_answer(&c, 0, 1);
+	wait_for_any(&c, 0);
+	read_answer(&c, 0, 2);
+	send_answer(&c, 0, 2);
+	story_end(c.t);
+	for (uint32_t i = 0; i < 3; i++) {
+		check(&c, i, i, EVIDENCE_CONNECT);
+		assert_true(p_of(&c, i) >= .99f);
+	}
+	assert_int_equal(runner_up(&c, 0), STORY_NOBODY);
+	story_free(c.t);
+}
+
+/* A connection that a pool opened for one request and gave to another. */
+static void test_connection_opened_for_another(void **state)
+{
+	struct cast c = cast_of(2, 1);
+
+	(void)state;
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 0);
+	story_connect(c.t, P, 0, c.q_conn[0]);
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 1);
+	send_call(&c, 0, 0);
+	wait_for_any(&c, 0);
+	read_answer(&c, 0, 0);
+	send_answer(&c, 0, 1);
+	wait_for_any(&c, 0);
+	send_answer(&c, 0, 0);
+	story_end(c.t);
+	check(&c, 0, 1, EVIDENCE_OWNER);
+	assert_int_equal(runner_up(&c, 0), c.r[0]);
+	story_free(c.t);
+}
+
+static void test_loop_goes_on_after_an_answer(void **state)
+{
+	struct cast c = cast_of(2, 3);
+
+	(void)state;
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 0);
+	send_call(&c, 0, 0);
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 1);
+	send_call(&c, 0, 2);
+	wait_for_any(&c, 0);
+	read_answer(&c, 0, 0);
+	send_call(&c, 0, 1); /* latest request: 1; latest answer: to a call of 0 */
+	wait_for_any(&c, 0);
+	read_answer(&c, 0, 1);
+	send_answer(&c, 0, 0);
+	wait_for_any(&c, 0);
+	read_answer(&c, 0, 2);
+	send_answer(&c, 0, 1);
+	story_end(c.t);
+	check(&c, 0, 0, EVIDENCE_TURN);
+	check(&c, 1, 0, EVIDENCE_CHAIN);
+	check(&c, 2, 1, EVIDENCE_TURN);
+	story_free(c.t);
+}
+
+static void test_several_requests_in_a_turn_are_ambiguous(void **state)
+{
+	struct cast c = cast_of(2, 2);
+
+	(void)state;
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 0);
+	read_request(&c, 0, 1);
+	send_call(&c, 0, 0);
+	send_call(&c, 0, 1);
+	wait_for_any(&c, 0);
+	read_answer(&c, 0, 0);
+	read_answer(&c, 0, 1);
+	send_answer(&c, 0, 0);
+	send_answer(&c, 0, 1);
+	story_end(c.t);
+	check(&c, 0, STORY_NOBODY, EVIDENCE_AMBIGUOUS);
+	check(&c, 1, STORY_NOBODY, EVIDENCE_AMBIGUOUS);
+	assert_int_not_equal(runner_up(&c, 0), STORY_NOBODY);
+	assert_int_equal(c.t->m.parents.by_class[EVIDENCE_AMBIGUOUS], 2);
+	story_free(c.t);
+}
+
+static void test_the_answer_decides_between_several(void **state)
+{
+	struct cast c = cast_of(2, 2);
+
+	(void)state;
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 0);
+	read_request(&c, 0, 1);
+	send_call(&c, 0, 0);
+	send_call(&c, 0, 1);
+	wait_for_any(&c, 0);
+	read_answer(&c, 0, 1);
+	send_answer(&c, 0, 1);
+	read_answer(&c, 0, 0);
+	send_answer(&c, 0, 0);
+	story_end(c.t);
+	check(&c, 0, 0, EVIDENCE_OWNER);
+	check(&c, 1, 1, EVIDENCE_OWNER);
+	assert_int_equal(runner_up(&c, 0), c.r[1]);
+	story_free(c.t);
+}
+
+/* Reads only schedule; what they lead to stands at the start of the next turn, before the next reads. */
+static void test_asyncio_names_nobody_wrongly(void **state)
+{
+	struct cast c = cast_of(3, 3);
+
+	(void)state;
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 0);
+	read_request(&c, 0, 1);
+	wait_for_any(&c, 0);
+	send_call(&c, 0, 0);
+	send_call(&c, 0, 1);
+	read_request(&c, 0, 2);
+	wait_for_any(&c, 0);
+	send_call(&c, 0, 2);
+	read_answer(&c, 0, 1);
+	wait_for_any(&c, 0);
+	send_answer(&c, 0, 1);
+	read_answer(&c, 0, 0);
+	read_answer(&c, 0, 2);
+	wait_for_any(&c, 0);
+	send_answer(&c, 0, 0);
+	send_answer(&c, 0, 2);
+	story_end(c.t);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(story_parent(c.t, c.q[i]), STORY_NOBODY);
+	story_free(c.t);
+}
+
+/* The request of the answer was over before the call was: the call took the connection that became free. */
+static void test_a_freed_connection_is_taken_by_another(void **state)
+{
+	struct told *t = story_begin(1);
+	uint32_t a = story_conn(t, STORY_NOBODY, P), r0 = story_rpc(t, a), b = story_conn(t, STORY_NOBODY, P);
+	uint32_t r1 = story_rpc(t, b), pool = story_conn(t, P, STORY_NOBODY), q0 = story_rpc(t, pool);
+	uint32_t q1 = story_rpc(t, pool);
+
+	(void)state;
+	story_wait(t, P, 0);
+	story_move(t, P, 0, r0, ASKS);
+	story_move(t, P, 0, q0, ASKS);
+	story_wait(t, P, 0);
+	story_move(t, P, 0, r1, ASKS); /* has to wait for the connection */
+	story_wait(t, P, 0);
+	story_move(t, P, 0, q0, ANSWERS);
+	story_move(t, P, 0, q1, ASKS);
+	story_move(t, P, 0, r0, ANSWERS);
+	story_wait(t, P, 0);
+	story_move(t, P, 0, q1, ANSWERS);
+	story_move(t, P, 0, r1, ANSWERS);
+	story_end(t);
+	assert_int_equal(story_parent(t, q0), r0);
+	assert_int_equal(story_parent(t, q1), r1);
+	assert_int_equal(story_edge(t, q1)->class, EVIDENCE_OWNER);
+	story_free(t);
+}
+
+static void test_contradiction_chooses_none(void **state)
+{
+	struct cast c = cast_of(2, 1);
+
+	(void)state;
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 1);
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 0);
+	send_call(&c, 0, 0);
+	wait_for_any(&c, 0);
+	read_answer(&c, 0, 0);
+	send_answer(&c, 0, 1);
+	wait_for_any(&c, 0);
+	send_answer(&c, 0, 0);
+	story_end(c.t);
+	check(&c, 0, STORY_NOBODY, EVIDENCE_AMBIGUOUS);
+	assert_int_equal(runner_up(&c, 0), c.r[0]);
+	story_free(c.t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_turn_without_request_names_none),
+	    cmocka_unit_test(test_loop_with_kept_connections),
+	    cmocka_unit_test(test_loop_that_connects_first),
+	    cmocka_unit_test(test_connection_opened_for_another),
+	    cmocka_unit_test(test_loop_goes_on_after_an_answer),
+	    cmocka_unit_test(test_several_requests_in_a_turn_are_ambiguous),
+	    cmocka_unit_test(test_the_answer_decides_between_several),
+	    cmocka_unit_test(test_asyncio_names_nobody_wrongly),
+	    cmocka_unit_test(test_a_freed_connection_is_taken_by_another),
+	    cmocka_unit_test(test_contradiction_chooses_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

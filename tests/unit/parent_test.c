@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * parent_test.c - the rules of pass/parent for threads, parts and losses, and the cases in which a simpler
+ * rule would name the wrong request.
+ */
+#include "tests/unit/cast.h"
+
+/* ---- one request at a time ---- */
+
+static void test_worker_calls_one_after_another(void **state)
+{
+	struct cast c = cast_of(1, 2);
+
+	(void)state;
+	read_request(&c, 0, 0);
+	send_call(&c, 0, 0);
+	read_answer(&c, 0, 0);
+	send_call(&c, 0, 1);
+	read_answer(&c, 0, 1);
+	send_answer(&c, 0, 0);
+	story_end(c.t);
+	check(&c, 0, 0, EVIDENCE_THREAD);
+	check(&c, 1, 0, EVIDENCE_THREAD);
+	assert_true(p_of(&c, 0) >= .998f && !story_edge(c.t, c.q[0])->async);
+	story_free(c.t);
+}
+
+static void test_pool_workers_do_not_mix(void **state)
+{
+	struct cast c = cast_of(2, 2);
+
+	(void)state;
+	read_request(&c, 0, 0);
+	read_request(&c, 1, 1);
+	send_call(&c, 1, 1); /* the newest request of the process, and yet... */
+	send_call(&c, 0, 0); /* ...this one is of the older */
+	read_answer(&c, 1, 1);
+	read_answer(&c, 0, 0);
+	send_answer(&c, 1, 1);
+	send_answer(&c, 0, 0);
+	story_end(c.t);
+	check(&c, 0, 0, EVIDENCE_THREAD);
+	check(&c, 1, 1, EVIDENCE_THREAD);
+	story_free(c.t);
+}
+
+static void test_worker_that_polls_one_connection(void **state)
+{
+	struct cast c = cast_of(1, 1);
+	struct story_move *poll;
+
+	(void)state;
+	read_request(&c, 0, 0);
+	wait_for_any(&c, 0);
+	poll = &c.t->moves[c.t->move_count - 1];
+	poll->record.conn = c.q_conn[0] + 1;
+	send_call(&c, 0, 0);
+	read_answer(&c, 0, 0);
+	send_answer(&c, 0, 0);
+	story_end(c.t);
+	check(&c, 0, 0, EVIDENCE_THREAD);
+	story_free(c.t);
+}
+
+/* ---- parts, pipelines, connections ---- */
+
+static void test_request_in_parts(void **state)
+{
+	struct cast c = cast_of(2, 2);
+
+	(void)state;
+	wait_for_any(&c, 0);
+	story_bytes(c.t, P, 0, c.r[0], ASKS, 0, 4);
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 1);
+	send_call(&c, 0, 1);
+	story_bytes(c.t, P, 0, c.r[0], ASKS, 4, STORY_BYTES);
+	send_call(&c, 0, 0);
+	wait_for_any(&c, 0);
+	story_end(c.t);
+	check(&c, 0, 0, EVIDENCE_TURN);
+	check(&c, 1, 1, EVIDENCE_TURN);
+	story_free(c.t);
+}
+
+/* A proxy that passes a body on while it arrives: the call begins before the request is there. */
+static void test_request_passed_on_while_it_comes(void **state)
+{
+	struct cast c = cast_of(1, 1);
+
+	(void)state;
+	wait_for_any(&c, 0);
+	story_bytes(c.t, P, 0, c.r[0], ASKS, 0, 4);
+	story_bytes(c.t, P, 0, c.q[0], ASKS, 0, 4);
+	wait_for_any(&c, 0);
+	story_bytes(c.t, P, 0, c.r[0], ASKS, 4, STORY_BYTES);
+	story_bytes(c.t, P, 0, c.q[0], ASKS, 4, STORY_BYTES);
+	wait_for_any(&c, 0);
+	read_answer(&c, 0, 0);
+	send_answer(&c, 0, 0);
+	story_end(c.t);
+	check(&c, 0, 0, EVIDENCE_TURN);
+	assert_int_equal(c.t->m.early, 1);
+	for (uint32_t i = 0; i < c.t->m.spans.span_count; i++) /* both begin together now */
+		assert_int_equal(c.t->m.nodes[i].start_ns, c.t->m.nodes[0].start_ns);
+	story_free(c.t);
+}
+
+/* Two requests of one connection in one record; calls q0 and q1. */
+static struct told *pipelined(uint32_t r[2], uint32_t q[2])
+{
+	struct told *t = story_begin(1);
+	uint32_t front = story_conn(t, STORY_NOBODY, P), back;
+
+	r[0] = story_rpc(t, front);
+	r[1] = story_rpc(t, front);
+	for (int i = 0; i < 2; i++) {
+		back = story_conn(t, P, STORY_NOBODY);
+		q[i] = story_rpc(t, back);
+	}
+	return t;
+}
+
+static void test_pipelined_requests_of_a_worker(void **state)
+{
+	uint32_t r[2], q[2];
+	struct told *t = pipelined(r, q);
+
+	(void)state;
+	story_bytes(t, P, 0, r[0], ASKS, 0, 2 * STORY_BYTES);
+	for (int i = 0; i < 2; i++) {
+		story_move(t, P, 0, q[i], ASKS);
+		story_move(t, P, 0, q[i], ANSWERS);
+		story_move(t, P, 0, r[i], ANSWERS);
+	}
+	story_end(t);
+	assert_int_equal(story_parent(t, q[0]), r[0]);
+	assert_int_equal(story_parent(t, q[1]), r[1]);
+	story_free(t);
+}
+
+/* A loop may begin the second request before it has answered the first. */
+static void test_pipelined_requests_of_a_loop(void **state)
+{
+	uint32_t r[2], q[2];
+	struct told *t = pipelined(r, q);
+
+	(void)state;
+	story_wait(t, P, 0);
+	story_bytes(t, P, 0, r[0], ASKS, 0, 2 * STORY_BYTES);
+	story_move(t, P, 0, q[0], ASKS);
+	story_move(t, P, 0, q[1], ASKS);
+	for (int i = 0; i < 2; i++) {
+		story_wait(t, P, 0);
+		story_move(t, P, 0, q[i], ANSWERS);
+		story_move(t, P, 0, r[i], ANSWERS);
+	}
+	story_end(t);
+	assert_int_equal(story_parent(t, q[0]), r[0]);
+	assert_int_not_equal(story_parent(t, q[1]), r[0]);
+	story_free(t);
+}
+
+static void test_greeting_belongs_to_who_connected(void **state)
+{
+	struct cast c = cast_of(1, 2);
+
+	(void)state;
+	/* The first "call" is a greeting: its request is what the server says first. */
+	c.t->messages[2 * c.q[0]].sender = LINK_SERVER;
+	c.t->messages[2 * c.q[0]].flags = PROTO_PUSH | PROTO_CONTROL;
+	c.t->rpcs[c.q[0]].response = STORE_NONE;
+	c.t->rpcs[c.q[0]].one_way = true;
+	c.t->m.messages.messages[2 * c.q[0] + 1].link = STORE_NONE;
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 0);
+	story_connect(c.t, P, 0, c.q_conn[0]);
+	wait_for_any(&c, 0);
+	story_move(c.t, P, 0, c.q[0], ASKS); /* received */
+	send_call(&c, 0, 1);
+	wait_for_any(&c, 0);
+	read_answer(&c, 0, 1);
+	send_answer(&c, 0, 0);
+	story_end(c.t);
+	assert_int_equal(story_parent(c.t, c.q[0]), c.r[0]);
+	assert_int_equal(story_parent(c.t, c.q[1]), c.r[0]);
+	assert_true(c.t->m.spans.spans[story_span(c.t, c.q[0], SPAN_CLIENT)].control);
+	story_free(c.t);
+}
+
+/* ---- several threads ---- */
+
+static void test_handed_over_to_a_worker(void **state)
+{
+	struct cast c = cast_of(2, 3);
+
+	(void)state;
+	read_request(&c, 0, 0);
+	read_request(&c, 0, 1);
+	send_call(&c, 1, 0);
+	read_answer(&c, 1, 0);
+	send_call(&c, 1, 1);
+	read_answer(&c, 1, 1);
+	send_answer(&c, 1, 0);
+	send_call(&c, 1, 2); /* the next task, not work left over from request 0 */
+	read_answer(&c, 1, 2);
+	send_answer(&c, 1, 1);
+	story_end(c.t);
+	check(&c, 0, 0, EVIDENCE_OWNER);
+	check(&c, 1, 0, EVIDENCE_CHAIN);
+	check(&c, 2, 1, EVIDENCE_OWNER);
+	story_free(c.t);
+}
+
+static void test_handed_over_and_answered_elsewhere(void **state)
+{
+	struct cast c = cast_of(2, 2);
+
+	(void)state;
+	read_request(&c, 0, 0);
+	read_request(&c, 0, 1);
+	send_call(&c, 1, 0);
+	read_answer(&c, 1, 0);
+	send_call(&c, 1, 1);
+	read_answer(&c, 1, 1);
+	send_answer(&c, 0, 0);
+	send_answer(&c, 0, 1);
+	story_end(c.t);
+	check(&c, 0, STORY_NOBODY, EVIDENCE_ROOT);
+	check(&c, 1, STORY_NOBODY, EVIDENCE_ROOT);
+	story_free(c.t);
+}
+
+static void test_one_thread_per_direction(void **state)
+{
+	struct cast c = cast_of(1, 1);
+
+	(void)state;
+	read_request(&c, 0, 0);
+	send_call(&c, 0, 0);
+	read_answer(&c, 1, 0);
+	send_answer(&c, 1, 0);
+	story_end(c.t);
+	check(&c, 0, 0, EVIDENCE_TURN);
+	assert_true(p_of(&c, 0) >= .998f);
+	story_free(c.t);
+}
+
+static void test_fan_out_over_threads_is_not_guessed(void **state)
+{
+	struct cast c = cast_of(1, 2);
+
+	(void)state;
+	read_request(&c, 0, 0);
+	send_call(&c, 1, 0);
+	send_call(&c, 2, 1);
+	read_answer(&c, 1, 0);
+	read_answer(&c, 2, 1);
+	send_answer(&c, 0, 0);
+	story_end(c.t);
+	check(&c, 0, STORY_NOBODY, EVIDENCE_ROOT);
+	assert_int_equal(c.t->m.parents.unexplained, 2);
+	story_free(c.t);
+}
+
+/* ---- after the answer, and losses ---- */
+
+static void test_work_after_the_answer(void **state)
+{
+	struct cast c = cast_of(2, 3);
+
+	(void)state;
+	read_request(&c, 0, 0);
+	send_answer(&c, 0, 0);
+	send_call(&c, 0, 0);
+	read_answer(&c, 0, 0);
+	send_call(&c, 0, 1);
+	read_answer(&c, 0, 1);
+	read_request(&c, 0, 1);
+	send_call(&c, 0, 2);
+	read_answer(&c, 0, 2);
+	send_answer(&c, 0, 1);
+	story_end(c.t);
+	check(&c, 0, 0, EVIDENCE_TURN);
+	check(&c, 1, 0, EVIDENCE_CHAIN);
+	check(&c, 2, 1, EVIDENCE_THREAD);
+	assert_true(story_edge(c.t, c.q[0])->async && story_edge(c.t, c.q[1])->async);
+	assert_false(story_edge(c.t, c.q[2])->async);
+	assert_true(p_of(&c, 0) < .98f);
+	story_free(c.t);
+}
+
+static void test_nothing_is_carried_over_lost_records(void **state)
+{
+	struct cast c = cast_of(2, 2);
+
+	(void)state;
+	read_request(&c, 0, 0);
+	send_call(&c, 0, 0);
+	story_lost(c.t, P, 0); /* an answer, and request 1 */
+	send_call(&c, 0, 1);
+	send_answer(&c, 0, 1);
+	story_end(c.t);
+	check(&c, 0, 0, EVIDENCE_TURN);
+	check(&c, 1, STORY_NOBODY, EVIDENCE_ROOT);
+	assert_true(c.t->m.spans.spans[story_span(c.t, c.r[0], SPAN_SERVER)].lost);
+	story_free(c.t);
+}
+
+static void test_spontaneous_work_is_a_root(void **state)
+{
+	struct cast c = cast_of(1, 1);
+
+	(void)state;
+	send_call(&c, 0, 0);
+	read_answer(&c, 0, 0);
+	read_request(&c, 1, 0);
+	send_answer(&c, 1, 0);
+	story_end(c.t);
+	check(&c, 0, STORY_NOBODY, EVIDENCE_ROOT);
+	assert_int_equal(c.t->m.parents.unexplained, 0);
+	story_free(c.t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_worker_calls_one_after_another),
+	    cmocka_unit_test(test_pool_workers_do_not_mix),
+	    cmocka_unit_test(test_worker_that_polls_one_connection),
+	    cmocka_unit_test(test_request_in_parts),
+	    cmocka_unit_test(test_request_passed_on_while_it_comes),
+	    cmocka_unit_test(test_pipelined_requests_of_a_worker),
+	    cmocka_unit_test(test_pipelined_requests_of_a_loop),
+	    cmocka_unit_test(test_greeting_belongs_to_who_connected),
+	    cmocka_unit_test(test_handed_over_to_a_worker),
+	    cmocka_unit_test(test_handed_over_and_answered_elsewhere),
+	    cmocka_unit_test(test_one_thread_per_direction),
+	    cmocka_unit_test(test_fan_out_over_threads_is_not_guessed),
+	    cmocka_unit_test(test_work_after_the_answer),
+	    cmocka_unit_test(test_nothing_is_carried_over_lost_records),
+	    cmocka_unit_test(test_spontaneous_work_is_a_root),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
