@@ -27,25 +27,26 @@ struct moved {
 };
 
 /*
- * Cold: the conn changed under the call, or it is time to look at the kernel's counters. On return
- * the bytes are claimed.
+ * Cold: the conn changed under the call, or it is time to look at the kernel's counters. On return n bytes
+ * are claimed; `all` of them the call moved from here on.
  */
-static __attribute__((noinline)) struct moved call_settle(const struct call *c, size_t n, uint64_t t1)
+static __attribute__((noinline)) struct moved call_settle(const struct call *c, size_t n, size_t all,
+							  uint64_t t1)
 {
 	struct conn *conn = c->conn;
 	struct moved moved = {c->off, 0, true};
 
-	if (conn->id != c->id) {
+	if (CONN_GET(conn->id) != c->id) {
 		moved.flags = RECORD_FLAG_LATE;
 		return moved;
 	}
-	if (conn->version != c->version) {
+	if (CONN_GET(conn->version) != c->version) {
 		/* the counters were set while we were away: they may have our bytes or not, so look again */
 		moved.flags = RECORD_FLAG_RACE;
 		truth_check(conn, c->fd, c->way, 0, t1);
 		return moved;
 	}
-	if (!truth_check(conn, c->fd, c->way, n, t1)) {
+	if (!truth_check(conn, c->fd, c->way, all, t1)) {
 		conn_forget(c->fd, c->name);
 		moved.ours = false;
 		return moved;
@@ -54,15 +55,23 @@ static __attribute__((noinline)) struct moved call_settle(const struct call *c, 
 	return moved;
 }
 
+/* Was the conn set anew under the call, or is it time to look at the kernel's counters? */
+static inline __attribute__((always_inline)) bool call_is_overtaken(const struct call *c, uint64_t t1)
+{
+	return __builtin_expect(CONN_GET(c->conn->now) != c->then ||
+				    t1 - CONN_GET(c->conn->checked_at) > CONN_GET(stamp_second),
+				0);
+}
+
 static inline __attribute__((always_inline)) struct moved call_claim(const struct call *c, size_t n,
-								     uint64_t t1)
+								     size_t all, uint64_t t1)
 {
 	struct conn *conn = c->conn;
 	uint64_t *off = &conn->off[c->way];
 	struct moved moved = {0, 0, true};
 
-	if (__builtin_expect(conn->now != c->then || t1 - conn->checked_at > stamp_second, 0))
-		return call_settle(c, n, t1);
+	if (call_is_overtaken(c, t1))
+		return call_settle(c, n, all, t1);
 	if (thread_many) {
 		moved.off = __atomic_fetch_add(off, n, __ATOMIC_RELAXED);
 		if (moved.off != c->off)
@@ -77,19 +86,19 @@ static inline __attribute__((always_inline)) struct moved call_claim(const struc
 static inline __attribute__((always_inline)) uint32_t call_head(struct conn *conn, uint8_t way, size_t n,
 								uint16_t *flags)
 {
-	uint32_t left = conn->burst_left, head;
+	uint32_t left = CONN_GET(conn->burst_left), head;
 
 	/* the conn is somebody else's by now */
 	if (__builtin_expect(*flags & RECORD_FLAG_LATE, 0))
 		return n < config_head_bytes ? (uint32_t)n : config_head_bytes;
 
-	if (conn->way != way) {
-		conn->way = way;
+	if (CONN_GET(conn->way) != way) {
+		CONN_SET(conn->way, way);
 		left = config_head_bytes;
 		*flags |= RECORD_FLAG_BURST;
 	}
 	head = n < left ? (uint32_t)n : left;
-	conn->burst_left = left - head;
+	CONN_SET(conn->burst_left, left - head);
 	return head;
 }
 
@@ -121,7 +130,7 @@ static __attribute__((noinline)) void call_done_rest(const struct call *c, size_
 
 	if (t1 == 0)
 		t1 = stamp_now();
-	moved = call_claim(c, n, t1);
+	moved = call_claim(c, n, n, t1);
 	if (!moved.ours)
 		return;
 	head = call_head(c->conn, c->way, n, &moved.flags);
@@ -152,21 +161,20 @@ void call_done(const struct call *c, ssize_t n, const void *bytes)
 		return;
 	}
 	t1 = stamp_now();
-	left = conn->burst_left;
-	if (conn->way != c->way) {
+	left = CONN_GET(conn->burst_left);
+	if (CONN_GET(conn->way) != c->way) {
 		left = config_head_bytes;
 		flags = RECORD_FLAG_BURST;
 	}
 	head = (size_t)n < left ? (uint32_t)n : left;
 	/* nothing is changed before we know that there is room and that the conn is as it was */
-	if (__builtin_expect(bytes == NULL || conn->now != c->then || t1 - conn->checked_at > stamp_second,
-			     0) ||
+	if (__builtin_expect(bytes == NULL, 0) || call_is_overtaken(c, t1) ||
 	    __builtin_expect((r = emit_try(head)) == NULL, 0)) {
 		call_done_rest(c, (size_t)n, bytes, t1);
 		return;
 	}
-	conn->way = c->way;
-	conn->burst_left = left - head;
+	CONN_SET(conn->way, c->way);
+	CONN_SET(conn->burst_left, left - head);
 	r->kind = (uint8_t)(RECORD_OUT + c->way);
 	r->call = c->name;
 	r->conn = c->id;
@@ -186,9 +194,10 @@ void call_done(const struct call *c, ssize_t n, const void *bytes)
 	emit_commit(r);
 }
 
-void call_done_part(struct call *c, size_t n, const struct iovec *parts, size_t count, uint64_t t1)
+void call_done_part(struct call *c, size_t n, size_t all, const struct iovec *parts, size_t count,
+		    uint64_t t1)
 {
-	struct moved moved = call_claim(c, n, t1);
+	struct moved moved = call_claim(c, n, all, t1);
 	struct record *r;
 	uint32_t head;
 	char *to;
@@ -197,7 +206,10 @@ void call_done_part(struct call *c, size_t n, const struct iovec *parts, size_t 
 		return;
 	head = call_head(c->conn, c->way, n, &moved.flags);
 	r = call_record(c, moved, n, head, t1);
-	c->off += n;
+	/* the next part comes after this one, also where the counters were set just now */
+	c->off = moved.off + n;
+	if (CONN_GET(c->conn->id) == c->id)
+		c->version = CONN_GET(c->conn->version);
 	if (r == NULL)
 		return;
 	to = (char *)(r + 1);
@@ -219,7 +231,7 @@ void call_done_vector(const struct call *c, ssize_t n, const struct iovec *parts
 	struct call copy = *c;
 
 	if (n > 0)
-		call_done_part(&copy, (size_t)n, parts, count, stamp_now());
+		call_done_part(&copy, (size_t)n, (size_t)n, parts, count, stamp_now());
 }
 
 void call_peeked(const struct call *c, ssize_t n)

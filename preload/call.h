@@ -67,8 +67,10 @@ void call_peeked(const struct call *c, ssize_t n);
 /* A receiving call that had room returned 0: the other end sent no more. */
 void call_ended(const struct call *c);
 
-/* One message of several that one call moved: as call_done_vector, with the stamp of the call's return. */
-void call_done_part(struct call *c, size_t n, const struct iovec *parts, size_t count, uint64_t t1);
+/* One message of several that one call moved, n bytes of `all` that are still to tell of; t1 is the return of
+ * the call. */
+void call_done_part(struct call *c, size_t n, size_t all, const struct iovec *parts, size_t count,
+		    uint64_t t1);
 
 /* True if this thread records; a wait alone does not make a process be recorded. */
 static inline bool call_waits(void)

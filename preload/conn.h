@@ -64,6 +64,10 @@ extern struct conn conn_closing HIDDEN; /* between retirement and the real close
 extern struct conn *conn_near[CONN_NEAR_FDS] HIDDEN;
 extern struct conn **conn_far[CONN_FAR_FDS / CONN_FAR_CHUNK] HIDDEN;
 
+/* Fields that threads share without an order between them: a stale head length is none the worse. */
+#define CONN_GET(field)	       __atomic_load_n(&(field), __ATOMIC_RELAXED)
+#define CONN_SET(field, value) __atomic_store_n(&(field), value, __ATOMIC_RELAXED)
+
 static inline struct conn *conn_of(int fd)
 {
 	struct conn **chunk;

@@ -190,19 +190,42 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	return n;
 }
 
-/* The messages that one recvmmsg brought: on a stream each is the next run of bytes. */
-static void stream_received_many(struct call *c, const struct mmsghdr *msgs, int count, int flags)
+static size_t messages_bytes(const struct mmsghdr *msgs, int count)
 {
+	size_t bytes = 0;
+
+	for (int i = 0; i < count; i++)
+		bytes += msgs[i].msg_len;
+	return bytes;
+}
+
+/* The messages that one call moved: on a stream each is the next run of bytes. */
+static void stream_moved_many(struct call *c, const struct mmsghdr *msgs, int count)
+{
+	size_t all = messages_bytes(msgs, count);
 	uint64_t t1 = stamp_now();
 
 	for (int i = 0; i < count; i++) {
 		const struct msghdr *m = &msgs[i].msg_hdr;
 
-		if (msgs[i].msg_len > 0 && !(flags & (MSG_PEEK | MSG_TRUNC)))
-			call_done_part(c, msgs[i].msg_len, m->msg_iov, m->msg_iovlen, t1);
-		else
-			stream_received_vector(c, (ssize_t)msgs[i].msg_len, m->msg_iov, m->msg_iovlen, flags);
+		if (msgs[i].msg_len > 0)
+			call_done_part(c, msgs[i].msg_len, all, m->msg_iov, m->msg_iovlen, t1);
+		all -= msgs[i].msg_len;
 	}
+}
+
+static void stream_received_many(struct call *c, const struct mmsghdr *msgs, int count, int flags)
+{
+	const struct msghdr *last = &msgs[count > 0 ? count - 1 : 0].msg_hdr;
+
+	if (flags & MSG_PEEK)
+		call_peeked(c, (ssize_t)messages_bytes(msgs, count));
+	else if (flags & MSG_TRUNC)
+		call_done(c, (ssize_t)messages_bytes(msgs, count), NULL);
+	else
+		stream_moved_many(c, msgs, count);
+	if (count > 0 && msgs[count - 1].msg_len == 0 && parts_room(last->msg_iov, last->msg_iovlen) > 0)
+		call_ended(c);
 }
 
 EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags, struct timespec *timeout)
@@ -350,17 +373,12 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags)
 {
 	struct call c;
-	uint64_t t1;
 	int n;
 
 	if (!call_begin(&c, CALL_sendmmsg, fd, CONN_OUT))
 		return REAL_KNOWN(sendmmsg)(fd, msgs, count, flags);
 	n = REAL_KNOWN(sendmmsg)(fd, msgs, count, flags);
-	t1 = stamp_now();
-	for (int i = 0; i < n; i++)
-		if (msgs[i].msg_len > 0)
-			call_done_part(&c, msgs[i].msg_len, msgs[i].msg_hdr.msg_iov,
-				       msgs[i].msg_hdr.msg_iovlen, t1);
+	stream_moved_many(&c, msgs, n);
 	return n;
 }
 
