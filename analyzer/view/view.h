@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * view.h - one function per subcommand: asks the model, builds a document. A view changes nothing, prints
+ * nothing itself and does not know the format. 0 or -errno (-ENOENT: what was asked for is not in the dumps;
+ * the view has said so with err_fail()).
+ */
+#ifndef DPROF_VIEW_H
+#define DPROF_VIEW_H
+
+#include "analyzer/model.h"
+#include "analyzer/out/out.h"
+
+/* Which traces `tree` shows; none of them set: all. */
+struct tree_options {
+	bool has_slowest, has_cid;
+	uint64_t slowest;
+	uint64_t cid;
+	const char *operation; /* NULL: any */
+};
+
+int view_report(const struct model *m, struct out *out);
+int view_tree(const struct model *m, const struct tree_options *options, struct out *out);
+int view_info(const struct model *m, struct out *out);
+int view_dump(const struct store *s, struct out *out);
+
+#endif
