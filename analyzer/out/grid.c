@@ -139,10 +139,15 @@ static void fit_widths(const struct grid *g, const struct grid_place *place, siz
 
 static void put_header(struct grid *g, FILE *to, const struct grid_place *place, const size_t *widths)
 {
+	size_t count = g->shown.count;
+
+	/* Columns without a heading at the end of the line leave no blanks. */
+	while (count && !*g->shown.items[count - 1].title)
+		count--;
 	put_spaces(to, place->indent);
-	for (size_t i = 0; i < g->shown.count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		const struct grid_column *c = &g->shown.items[i];
-		bool last = i + 1 == g->shown.count;
+		bool last = i + 1 == count;
 
 		put_cell(to, c->title, utf8_width(c->title), last && !c->right ? 0 : widths[i], c->right,
 			 false);
