@@ -23,7 +23,7 @@ static int pass(int through[2], int fd)
 
 int main(void)
 {
-	int first[2], again[2], through[2], file, got;
+	int first[2], again[2], through[2], unseen[2], file, got;
 	char buf[8];
 
 	tcp_pair(first);
@@ -51,12 +51,20 @@ int main(void)
 	said("write to a file", write(file, "hij", 3));
 	close(file);
 
+	/* behind our back in a way that we do not see at all */
+	must("pair", socketpair(AF_UNIX, SOCK_STREAM, 0, unseen) == 0 && unseen[0] == again[0]);
+	expect("main", "open conn=x flags=pair");
+	expect("main", "open conn=y flags=pair");
+	syscall(SYS_close_range, unseen[0], unseen[0], 0);
 	got = pass(through, again[1]);
+	expect("main", "close conn=x call=recvmsg out_kernel=none");
 	must("the same number", got == again[0]);
 	said("read from what was passed", read(got, buf, sizeof buf));
 	expect("main", "in conn=q off=0 len=4 flags=burst head=defg");
 	close(again[1]);
 	close(got);
+	close(unseen[1]);
 	expect("main", "close conn=q in_seen=4 in_kernel=none");
+	expect("main", "close conn=y");
 	return 0;
 }
