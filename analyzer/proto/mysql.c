@@ -28,6 +28,8 @@
 #define LOGIN_FILLER_BYTES   19u
 #define GREETING_VERSION     10
 #define ERROR_PROGRESS	     0xffffu /* MariaDB: a report on the way to the reply */
+#define ERROR_BYTES_MAX	     4096u
+#define LOGIN_SEQ_MAX	     16u
 #define ATTRIBUTES_MAX	     32u
 #define ANY_LEN		     MYSQL_PACKET_MAX
 
@@ -38,8 +40,8 @@ struct state {
 	uint8_t phase;
 	bool no_eof;
 	bool compress;
-	bool plain;  /* NO_BACKSLASH_ESCAPES */
-	bool infile; /* the server asked for a file */
+	bool plain;	/* NO_BACKSLASH_ESCAPES */
+	uint8_t infile; /* the server asked for a file: sequence number of its first packet */
 };
 
 struct command {
@@ -148,10 +150,11 @@ static int64_t request_edge(const struct state *s, const uint8_t *b, size_t len)
 
 	if (!mysql_packet_read(b, len, 0, &p))
 		return PROTO_MORE;
-	if (s->infile && p.seq)
+	if (s->infile && p.seq == s->infile)
 		return infile_end(b, len);
 	if (p.seq) {
-		if (!(s->phase == PHASE_LOGIN && p.seq < 16) && !(s->phase == PHASE_UNKNOWN && is_login(&p)))
+		if (!(s->phase == PHASE_LOGIN && p.seq < LOGIN_SEQ_MAX) &&
+		    !(s->phase == PHASE_UNKNOWN && is_login(&p)))
 			return PROTO_LOST;
 		return (int64_t)(MYSQL_HEADER_BYTES + p.len);
 	}
@@ -183,8 +186,14 @@ static int64_t reply_edge(const struct state *s, const uint8_t *b, size_t len)
 			return PROTO_LOST;
 		return (int64_t)(MYSQL_HEADER_BYTES + p.len);
 	}
-	if (p.seq != 1 && !s->infile && kind != MYSQL_KIND_LOGIN && s->phase != PHASE_LOGIN)
+	if (p.payload[0] == MYSQL_ERROR && p.len > ERROR_BYTES_MAX)
 		return PROTO_LOST;
+	if (s->infile) { /* counted on from the file's packets, so any number */
+		if (p.payload[0] != MYSQL_OK && p.payload[0] != MYSQL_ERROR)
+			return PROTO_LOST;
+	} else if (p.seq != 1 && !(s->phase == PHASE_LOGIN && p.seq < LOGIN_SEQ_MAX)) {
+		return PROTO_LOST;
+	}
 	if (p.payload[0] == MYSQL_ERROR)
 		return (int64_t)(MYSQL_HEADER_BYTES + p.len);
 	return mysql_reply_end(b, len, kind, s->phase == PHASE_UNKNOWN ? -1 : s->no_eof);
@@ -291,7 +300,7 @@ static void label_command(struct state *s, const struct mysql_packet *p, struct 
 	struct text operation, target;
 
 	s->phase = PHASE_COMMAND;
-	s->infile = false;
+	s->infile = 0;
 	text_start(&operation, out->operation, sizeof(out->operation));
 	text_start(&target, out->target, sizeof(out->target));
 	if (!c) {
@@ -351,7 +360,7 @@ static void label_request(struct state *s, const uint8_t *b, size_t len, struct 
 	if (!mysql_packet_read(b, len, 0, &p)) {
 		p = (struct mysql_packet){0};
 		label_command(s, &p, out);
-	} else if (s->infile && p.seq) {
+	} else if (s->infile && p.seq == s->infile) {
 		strcpy(out->operation, "LOCAL INFILE data");
 		strcpy(out->target, out->operation);
 		out->flags |= PROTO_NO_RESPONSE;
@@ -395,7 +404,7 @@ static void label_error(struct state *s, const struct mysql_packet *p, struct la
 		out->flags |= PROTO_PUSH | PROTO_CONTROL;
 	else if (pending_pop(&s->pending) == MYSQL_KIND_LOGIN)
 		out->flags |= PROTO_CONTROL;
-	s->infile = false;
+	s->infile = 0;
 }
 
 static void label_login_reply(struct state *s, const struct mysql_packet *p, struct label *out)
@@ -437,11 +446,11 @@ static void label_reply(struct state *s, const uint8_t *b, size_t len, struct la
 		return;
 	}
 	if (p.payload[0] == MYSQL_INFILE && (kind == MYSQL_KIND_QUERY || kind == MYSQL_KIND_ANY)) {
-		s->infile = true;
+		s->infile = (uint8_t)(p.seq + 1);
 		out->flags |= PROTO_INTERIM;
 		return;
 	}
-	s->infile = false;
+	s->infile = 0;
 	pending_pop(&s->pending);
 	if (kind == MYSQL_KIND_STREAM)
 		out->flags |= PROTO_UPGRADE;

@@ -28,6 +28,7 @@
 #define PROTOCOL_MAJOR	  3u
 #define AUTH_OK		  0u
 #define AUTH_SASL_FINAL	  12u
+#define SHUTDOWN_CLASS	  "57P" /* errors that the server sends to an idle client as it hangs up */
 
 enum kind { KIND_QUERY = 1, KIND_RUN, KIND_START, KIND_PASSWORD, KIND_TLS };
 
@@ -432,10 +433,10 @@ static void note_parameter(struct state *s, const struct message *m)
 		s->backslash = text_is_word(value, value_len, "off");
 }
 
-static void label_response(struct state *s, const uint8_t *b, size_t len, struct label *out)
+static void label_response(struct state *s, const uint8_t *b, size_t len, bool full, struct label *out)
 {
 	uint8_t kind = pending_peek(&s->pending);
-	bool only_async = true;
+	bool only_async = full || !s->pending.count; /* a response may begin with notices */
 	struct message m;
 
 	if (kind == KIND_TLS && len && is_one_of(b[0], "SNG")) {
@@ -445,7 +446,7 @@ static void label_response(struct state *s, const uint8_t *b, size_t len, struct
 	}
 	for (size_t at = 0; at < len; at = m.end) {
 		if (message_read(b, len, at, PROTO_TO_CLIENT, &m) != SEEN_WHOLE) {
-			only_async &= at > 0 && is_async(b[at]);
+			only_async = false;
 			break;
 		}
 		only_async &= is_async(m.type);
@@ -460,7 +461,7 @@ static void label_response(struct state *s, const uint8_t *b, size_t len, struct
 		else if (m.type == 'R')
 			out->flags |= PROTO_CONTROL;
 	}
-	if (only_async && len) {
+	if (len && (only_async || (!s->pending.count && !strncmp(out->status, SHUTDOWN_CLASS, 3)))) {
 		out->flags |= PROTO_PUSH;
 		return;
 	}
@@ -475,11 +476,10 @@ static void label_response(struct state *s, const uint8_t *b, size_t len, struct
 static void postgresql_label(void *state, enum proto_dir dir, const uint8_t *bytes, size_t len, int full,
 			     struct label *out)
 {
-	(void)full;
 	if (dir == PROTO_TO_SERVER)
 		label_request(state, bytes, len, out);
 	else
-		label_response(state, bytes, len, out);
+		label_response(state, bytes, len, full, out);
 }
 
 /* ---- recognition ---- */
