@@ -43,6 +43,7 @@ struct view {
 struct conns {
 	struct view *views; /* by process, then conn */
 	uint32_t view_count;
+	uint32_t *indices;	 /* memory of all in and out lists */
 	uint64_t orphan_records; /* I/O of a conn whose OPEN record is lost */
 };
 
