@@ -190,10 +190,10 @@ static bool memory_is_scarce(void)
 	return limit.rlim_cur / 4096 < pages + 4 * FLUSH_MEMORY_BYTES / 4096;
 }
 
-/* Region trouble is no reason not to trace. */
+/* Region trouble is no reason not to trace. RLIMIT_FSIZE will be told of when it stops the dump. */
 static void tell_region_error(int error)
 {
-	if (error == 0 || ring_trouble)
+	if (error == 0 || error == -EFBIG || ring_trouble)
 		return;
 	ring_trouble = true;
 	SAY_LATER(REGION_DIR ": ", say_error(error),

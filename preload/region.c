@@ -10,6 +10,7 @@
 
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "preload/sys.h"
 #include "preload/text.h"
@@ -60,10 +61,14 @@ static int region_open(struct region *r, uint32_t uid, uint32_t pid, uint64_t bo
 	return -EEXIST;
 }
 
+/* Half of /dev/shm is the program's: it may need that for itself (PostgreSQL does). */
 static int region_reserve(int fd, uint64_t at, uint64_t bytes)
 {
-	long r;
+	struct statfs fs;
+	long r = sys_call(SYS_fstatfs, fd, &fs);
 
+	if (r == 0 && fs.f_blocks > 0 && fs.f_bavail < fs.f_blocks / 2 + bytes / (uint64_t)fs.f_bsize)
+		return -ENOSPC;
 	do
 		r = sys_call(SYS_fallocate, fd, 0, at, bytes);
 	while (r == -EINTR);
@@ -142,18 +147,22 @@ int region_describe(struct region *r, const struct dump_file *f, const struct pa
 	return 0;
 }
 
-static struct ring *region_map_ring(struct region *r, uint32_t bytes, uint64_t *offset)
+/* Tells where in the file it lies; where it does not, *error says why. */
+static struct ring *region_map_ring(struct region *r, uint32_t bytes, uint64_t *offset, int *error)
 {
 	size_t all = (size_t)bytes + RING_CONTROL_BYTES;
-	struct ring *ring = NULL;
+	struct ring *ring;
 
 	*offset = 0;
-	if (r->fd >= 0 && region_reserve(r->fd, r->file_bytes, all) == 0)
-		ring = region_map_file(r->fd, r->file_bytes, all);
-	if (ring != NULL) {
-		*offset = r->file_bytes;
-		r->file_bytes += all;
-		return ring;
+	*error = 0;
+	if (r->fd >= 0) {
+		*error = region_reserve(r->fd, r->file_bytes, all);
+		ring = *error == 0 ? region_map_file(r->fd, r->file_bytes, all) : NULL;
+		if (ring != NULL) {
+			*offset = r->file_bytes;
+			r->file_bytes += all;
+			return ring;
+		}
 	}
 	return region_map_anonymous(all);
 }
@@ -172,11 +181,12 @@ int region_add_ring(struct region *r, uint32_t bytes)
 	struct region_place place = {.bytes = region_ring_bytes(r, bytes)};
 	struct ring *ring = NULL;
 	uint32_t index = r->count;
+	int error = 0;
 
 	if (index == REGION_RINGS_MAX)
 		return -ENOMEM;
 	for (; place.bytes >= RING_BYTES_MIN; place.bytes /= 2) {
-		ring = region_map_ring(r, place.bytes, &place.offset);
+		ring = region_map_ring(r, place.bytes, &place.offset, &error);
 		if (ring != NULL)
 			break;
 	}
@@ -191,7 +201,7 @@ int region_add_ring(struct region *r, uint32_t bytes)
 			 __ATOMIC_RELEASE); /* publishes the place to salvage */
 	__atomic_store_n(&ring->state, RING_SPARE, __ATOMIC_RELEASE);
 	__atomic_store_n(&r->count, index + 1, __ATOMIC_RELEASE); /* publishes the ring to threads */
-	return r->fd >= 0 && place.offset == 0 ? -ENOSPC : 0;
+	return error;
 }
 
 struct ring *region_take(struct region *r)
