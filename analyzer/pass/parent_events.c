@@ -246,17 +246,21 @@ static int walk_view(struct collect *c, uint32_t view)
 
 /* A wait for one connection alone (a driver that polls before it receives) does not end a turn: the thread
  * can only go on with what it was doing. */
-static int walk_waits(struct collect *c)
+static int walk_thread(struct collect *c, const struct store_thread *thread)
 {
+	uint32_t gap = 0;
 	int err = 0;
 
-	for (uint32_t i = 0; i < c->process->record_count && !err; i++) {
+	for (uint32_t i = thread->first; i < thread->first + thread->count && !err; i++) {
 		const struct store_record *r = &c->process->records[i];
+		bool missing = false;
 
-		if (r->kind == RECORD_WAIT && r->conn == RECORD_CONN_NONE)
-			err = add(c, EVENT_TURN, i, STORE_NONE, true, true);
-		else if (r->kind == RECORD_LOST)
+		for (; gap < thread->gap_count && thread->gaps[gap].before <= i; gap++)
+			missing = true;
+		if (missing || r->kind == RECORD_LOST)
 			err = add(c, EVENT_LOST, i, STORE_NONE, true, true);
+		else if (r->kind == RECORD_WAIT && r->conn == RECORD_CONN_NONE)
+			err = add(c, EVENT_TURN, i, STORE_NONE, true, true);
 	}
 	return err;
 }
@@ -290,9 +294,11 @@ static void put_in_order(struct event *events, size_t count)
 int parent_events_of(const struct story *story, uint32_t process, struct events *out)
 {
 	struct collect c = {.story = story, .process = &story->store->processes[process], .number = process};
-	int err = walk_waits(&c);
+	int err = 0;
 
 	*out = (struct events){0};
+	for (uint32_t i = 0; i < c.process->thread_count && !err; i++)
+		err = walk_thread(&c, &c.process->threads[i]);
 	for (uint32_t v = story->process_view[process]; v < story->process_view[process + 1] && !err; v++)
 		err = walk_view(&c, v);
 	if (!err && c.events.count >= STORE_NONE)

@@ -15,15 +15,14 @@
 
 #include "analyzer/vec.h"
 
-/* Records of a thread that are known to be missing, between two times. */
-struct gap {
+/* Records of a thread that are known to be missing, between two times; in order. */
+struct hole {
 	uint64_t from_ns, to_ns;
 };
 
-struct gaps {
-	struct gap *items;
+struct holes {
+	struct hole *items;
 	uint32_t count;
-	bool anywhere; /* missing, nobody knows when */
 };
 
 struct work {
@@ -32,8 +31,8 @@ struct work {
 	const struct links *links;
 	const struct messages *messages;
 	uint64_t *process_end_ns; /* the last time in each process's records */
-	uint32_t *first_thread;	  /* of each process, in `gaps` */
-	struct gaps *gaps;	  /* by process and thread */
+	uint32_t *first_thread;	  /* of each process, in `holes` */
+	struct holes *holes;	  /* by process and thread */
 	struct spans *out;
 	VEC(struct span) spans;
 };
@@ -49,24 +48,38 @@ static bool is_seen(const struct transfer *t)
 	return t && t->view != STORE_NONE;
 }
 
-static int note_gaps(struct gaps *gaps, const struct store_process *process,
-		     const struct store_thread *thread)
+/* What is missing in front of a record, in damaged frames, lies between its neighbours. */
+static struct hole hole_at(const struct store_process *process, const struct store_thread *thread,
+			   const struct store_gap *gap)
 {
-	uint32_t lost = 0;
+	struct hole h = {0, UINT64_MAX};
 
-	gaps->anywhere = thread->missing > 0;
+	if (gap->before > thread->first)
+		h.from_ns = process->records[gap->before - 1].t1_ns;
+	if (gap->before < thread->first + thread->count)
+		h.to_ns = process->records[gap->before].t0_ns;
+	return h;
+}
+
+static int note_holes(struct holes *holes, const struct store_process *process,
+		      const struct store_thread *thread)
+{
+	uint32_t count = thread->gap_count, gap = 0;
+
 	for (uint32_t i = 0; i < thread->count; i++)
-		lost += process->records[thread->first + i].kind == RECORD_LOST;
-	if (!lost)
+		count += process->records[thread->first + i].kind == RECORD_LOST;
+	if (!count)
 		return 0;
-	gaps->items = calloc(lost, sizeof(*gaps->items));
-	if (!gaps->items)
+	holes->items = calloc(count, sizeof(*holes->items));
+	if (!holes->items)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < thread->count; i++) {
-		const struct store_record *r = &process->records[thread->first + i];
+	for (uint32_t i = thread->first; i <= thread->first + thread->count; i++) {
+		const struct store_record *r = &process->records[i];
 
-		if (r->kind == RECORD_LOST)
-			gaps->items[gaps->count++] = (struct gap){r->t0_ns, r->t1_ns};
+		while (gap < thread->gap_count && thread->gaps[gap].before <= i)
+			holes->items[holes->count++] = hole_at(process, thread, &thread->gaps[gap++]);
+		if (i < thread->first + thread->count && r->kind == RECORD_LOST)
+			holes->items[holes->count++] = (struct hole){r->t0_ns, r->t1_ns};
 	}
 	return 0;
 }
@@ -80,7 +93,7 @@ static int note_process(struct work *w, uint32_t number, uint32_t thread_base)
 		if (process->records[i].t1_ns > w->process_end_ns[number])
 			w->process_end_ns[number] = process->records[i].t1_ns;
 	for (uint32_t i = 0; i < process->thread_count; i++) {
-		int err = note_gaps(&w->gaps[thread_base + i], process, &process->threads[i]);
+		int err = note_holes(&w->holes[thread_base + i], process, &process->threads[i]);
 
 		if (err)
 			return err;
@@ -96,8 +109,8 @@ static int work_begin(struct work *w)
 		threads += w->store->processes[i].thread_count;
 	w->process_end_ns = calloc(n + 1, sizeof(*w->process_end_ns));
 	w->first_thread = calloc(n + 1, sizeof(*w->first_thread));
-	w->gaps = calloc(threads + 1, sizeof(*w->gaps));
-	if (!w->process_end_ns || !w->first_thread || !w->gaps)
+	w->holes = calloc(threads + 1, sizeof(*w->holes));
+	if (!w->process_end_ns || !w->first_thread || !w->holes)
 		return -ENOMEM;
 	w->first_thread[n] = threads;
 	threads = 0;
@@ -115,42 +128,40 @@ static void work_end(struct work *w)
 {
 	uint32_t threads = w->first_thread ? w->first_thread[w->store->process_count] : 0;
 
-	for (uint32_t i = 0; w->gaps && i < threads; i++)
-		free(w->gaps[i].items);
-	free(w->gaps);
+	for (uint32_t i = 0; w->holes && i < threads; i++)
+		free(w->holes[i].items);
+	free(w->holes);
 	free(w->first_thread);
 	free(w->process_end_ns);
 }
 
-static bool gap_touches(const struct gaps *gaps, uint64_t from_ns, uint64_t to_ns)
+static bool hole_touches(const struct holes *holes, uint64_t from_ns, uint64_t to_ns)
 {
-	uint32_t low = 0, high = gaps->count;
+	uint32_t low = 0, high = holes->count;
 
-	if (gaps->anywhere)
-		return true;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (gaps->items[middle].to_ns < from_ns)
+		if (holes->items[middle].to_ns < from_ns)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < gaps->count && gaps->items[low].from_ns <= to_ns;
+	return low < holes->count && holes->items[low].from_ns <= to_ns;
 }
 
 static void mark_lost(const struct work *w, struct span *s)
 {
 	const struct store_process *process = &w->store->processes[s->process];
-	const struct gaps *gaps = w->gaps + w->first_thread[s->process];
+	const struct holes *holes = w->holes + w->first_thread[s->process];
 
 	if (s->open && !process->end_reason)
 		s->lost = true;
 	if (s->start_thread < process->thread_count &&
-	    gap_touches(&gaps[s->start_thread], s->start_ns, s->end_ns))
+	    hole_touches(&holes[s->start_thread], s->start_ns, s->end_ns))
 		s->lost = true;
 	if (s->end_thread < process->thread_count && s->end_thread != s->start_thread &&
-	    gap_touches(&gaps[s->end_thread], s->start_ns, s->end_ns))
+	    hole_touches(&holes[s->end_thread], s->start_ns, s->end_ns))
 		s->lost = true;
 }
 

@@ -171,7 +171,6 @@ static void test_greeting_belongs_to_who_connected(void **state)
 	c.t->messages[2 * c.q[0]].flags = PROTO_PUSH | PROTO_CONTROL;
 	c.t->rpcs[c.q[0]].response = STORE_NONE;
 	c.t->rpcs[c.q[0]].one_way = true;
-	c.t->m.messages.messages[2 * c.q[0] + 1].link = STORE_NONE;
 	wait_for_any(&c, 0);
 	read_request(&c, 0, 0);
 	story_connect(c.t, P, 0, c.q_conn[0]);
