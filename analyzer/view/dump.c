@@ -231,9 +231,12 @@ static void put_data(struct dumping *d, const struct store_record *r, const stru
 
 /* ---- records ---- */
 
-/* A number under the name that record.def gives it for this kind. */
-static void put_named(struct dumping *d, const char *name, uint64_t v)
+/* A number under the name that record.def gives it for this kind; one that should be zero and is not, under
+ * its plain name. */
+static void put_named(struct dumping *d, const char *name, const char *plain_name, uint64_t v)
 {
+	if (!name || (!*name && v))
+		name = plain_name;
 	if (!*name)
 		return;
 	for (unsigned int i = 0; i < COLUMN_COUNT_OF; i++) {
@@ -289,9 +292,9 @@ static void put_record(struct dumping *d, uint32_t index, uint64_t seq)
 	d->values[COLUMN_KIND] = out_text(info ? info->name : d->kind);
 	d->values[COLUMN_CALL] = out_text(r->call < p->call_count ? p->calls[r->call] : "");
 	put_flags(d, r->flags);
-	put_named(d, info ? info->conn : "conn", r->conn);
-	put_named(d, info ? info->off : "off", r->off);
-	put_named(d, info ? info->len : "len", r->len);
+	put_named(d, info ? info->conn : NULL, "conn", r->conn);
+	put_named(d, info ? info->off : NULL, "off", r->off);
+	put_named(d, info ? info->len : NULL, "len", r->len);
 	put_data(d, r, info);
 	d->values[COLUMN_DETAIL] = out_text(d->detail.count ? d->detail.items : "");
 	out_row(d->out, d->values);

@@ -16,6 +16,7 @@
 struct thread {
 	char *name;
 	const char *title;
+	size_t title_len;
 	uint32_t tid, parent;
 	bool begun;
 	uint64_t count, skipped; /* records, and those of `skip` before them */
@@ -51,6 +52,7 @@ struct side {
 
 struct conn {
 	char *name, *path;
+	size_t path_len;
 	struct side sides[2];
 	uint64_t base[2]; /* bytes that went before the scenario, by sender */
 	uint64_t taken[2];
@@ -85,7 +87,7 @@ static struct conn *conn_named(const char *name)
 
 static struct thread *thread_named(struct process *p, const char *name)
 {
-	struct thread t = {.title = p->header.program};
+	struct thread t = {.title = p->header.program, .title_len = strlen(p->header.program)};
 
 	for (size_t i = 0; i < p->threads.count; i++) {
 		if (!strcmp(p->threads.items[i].name, name))

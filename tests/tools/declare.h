@@ -22,7 +22,7 @@ static void declare_process(const struct word *w, unsigned int n)
 	    .ppid = number_of(w, n, "ppid", 1),
 	    .uid = number_of(w, n, "uid", 1000),
 	    .netns = number_of(w, n, "netns", 4026531840),
-	    .start_ns = EPOCH_NS + number_of(w, n, "start", 0),
+	    .start_ns = EPOCH_NS + time_in(text_of(w, n, "start", "0"), &rest),
 	    .boot_start = number_of(w, n, "boot_start", 100000 + order),
 	};
 	p.header.service = text_of(w, n, "service", p.header.program);
@@ -49,12 +49,16 @@ static void declare_thread(const struct word *w, unsigned int n)
 {
 	const char *dot = n > 1 && w[1].name ? strchr(w[1].name, '.') : NULL;
 	struct process *p = dot ? process_named(w[1].name, (size_t)(dot - w[1].name)) : NULL;
+	const struct word *title = find(w, n, "name");
 	struct thread *t;
 
 	if (!p)
 		fail("thread PROCESS.NAME");
 	t = thread_named(p, dot + 1);
-	t->title = text_of(w, n, "name", t->title);
+	if (title && title->value) {
+		t->title = memcpy(malloc(title->len + 1), title->value, title->len);
+		t->title_len = title->len;
+	}
 	t->tid = (uint32_t)number_of(w, n, "tid", t->tid);
 	t->parent = (uint32_t)number_of(w, n, "parent", 0);
 	t->begun = find(w, n, "nostart") != NULL;
@@ -64,7 +68,7 @@ static void declare_thread(const struct word *w, unsigned int n)
 	}
 }
 
-/* PROCESS:ADDRESS:PORT, ?:ADDRESS:PORT, or PROCESS alone for a unix socket. */
+/* PROCESS:ADDRESS:PORT, ?:[IPV6]:PORT, or PROCESS alone for a unix socket. */
 static struct side parse_side(const char *text)
 {
 	struct side s = {.process = strdup(text), .family = ENDPOINT_UNIX};
@@ -76,6 +80,10 @@ static struct side parse_side(const char *text)
 		fail("not PROCESS:ADDRESS:PORT: %s", text);
 	*addr++ = 0;
 	*port++ = 0;
+	if (*addr == '[' && addr[strlen(addr) - 1] == ']') {
+		addr[strlen(addr) - 1] = 0;
+		addr++;
+	}
 	s.port = (uint16_t)number_in(port);
 	s.family = strchr(addr, ':') ? ENDPOINT_IPV6 : ENDPOINT_IPV4;
 	if (inet_pton(s.family == ENDPOINT_IPV6 ? AF_INET6 : AF_INET, addr, s.addr) != 1)
@@ -85,6 +93,7 @@ static struct side parse_side(const char *text)
 
 static void declare_conn(const struct word *w, unsigned int n)
 {
+	const struct word *path = find(w, n, "unix");
 	struct conn c = {0};
 
 	if (n < 5 || strcmp(w[3].name, ">"))
@@ -92,7 +101,8 @@ static void declare_conn(const struct word *w, unsigned int n)
 	c.name = strdup(w[1].name);
 	c.sides[0] = parse_side(w[2].name);
 	c.sides[1] = parse_side(w[4].name);
-	c.path = (char *)text_of(w, n, "unix", "");
+	if (path && path->value)
+		c.path = memcpy(malloc(path->len + 1), path->value, c.path_len = path->len);
 	c.taken[0] = c.base[0] = number_of(w, n, "client_sent", 0);
 	c.taken[1] = c.base[1] = number_of(w, n, "server_sent", 0);
 	must(!vec_push(&conns, c));

@@ -190,7 +190,7 @@ static void do_open(struct event *e)
 	    .off_in = number_of(e->words, e->count, "off_in", c->taken[!e->side]),
 	    .off_out = number_of(e->words, e->count, "off_out", c->base[e->side] + c->stream[e->side].count),
 	    .peer_pid = is_unix && peer ? (uint32_t)peer->header.pid : 0,
-	    .path_bytes = is_unix ? (uint32_t)strlen(c->path) : 0,
+	    .path_bytes = is_unix ? (uint32_t)c->path_len : 0,
 	};
 
 	memcpy(end.local_addr, local->addr, 16);
@@ -295,7 +295,7 @@ static void begin_thread(struct event *e, uint64_t t)
 	e->thread->begun = true;
 	start.record = (struct record){
 	    .kind = RECORD_START, .t0 = t, .t1 = t, .off = e->thread->parent, .len = e->thread->tid};
-	emit(&start, e->thread->title, strlen(e->thread->title));
+	emit(&start, e->thread->title, e->thread->title_len);
 }
 
 /* The side of the connection that the process is, or that it says it is. */
