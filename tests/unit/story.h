@@ -1,180 +1,180 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * story.h - hand-made input for the tests of the later passes: processes, connections and RPCs, and who moved
- * which bytes when, written in the order in which it happened. Every message has STORY_BYTES bytes, every
- * call takes 5 ns and starts 10 ns after the one before, so that a test can tell times by counting lines.
+ * story.h - a store made by hand, for tests of passes: processes, and the records that their calls would have
+ * left. Each process has one thread, number 1. All memory goes with story_free.
  */
-#ifndef DPROF_TESTS_STORY_H
-#define DPROF_TESTS_STORY_H
+#ifndef DPROF_TEST_STORY_H
+#define DPROF_TEST_STORY_H
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyzer/model.h"
-#include "analyzer/pass/span.h"
+#include "analyzer/store.h"
 
-#define STORY_BYTES   8u
-#define STORY_MAX     512u
-#define STORY_THREADS 4u
-#define STORY_NOBODY  STORE_NONE
+#define STORY_PROCESSES_MAX 16
+#define STORY_CLOCKS_MAX    8
+#define STORY_HEAD_BYTES    256
 
-enum story_part { ASKS, ANSWERS };
-
-struct story_move {
-	struct store_record record;
-	uint32_t process, view;
+struct story {
+	struct store store;
+	struct store_process processes[STORY_PROCESSES_MAX];
+	struct store_thread threads[STORY_PROCESSES_MAX];
+	struct store_clock clocks[STORY_CLOCKS_MAX];
+	struct store_host hosts[1];
+	uint32_t room[STORY_PROCESSES_MAX]; /* for records */
+	void **data;
+	size_t data_count;
 };
 
-static const struct proto story_fifo = {.name = "test", .pairing = PROTO_FIFO};
-
-struct told {
-	struct model m;
-	struct store_process processes[4];
-	struct store_host hosts[4];
-	struct view views[2 * STORY_MAX];
-	struct link links[STORY_MAX];
-	uint32_t ends[STORY_MAX][2];
-	uint64_t sent_off[STORY_MAX][2];
-	struct link_proto protos[STORY_MAX];
-	struct message messages[2 * STORY_MAX];
-	struct rpc rpcs[STORY_MAX];
-	struct story_move moves[STORY_MAX];
-	uint32_t move_count;
-	uint64_t now_ns;
+/* One end of a connection, as its OPEN record tells it. */
+struct story_end {
+	uint32_t process;
+	uint32_t conn;
+	uint16_t flags;
+	uint16_t local_port, remote_port;
+	uint8_t local_host, remote_host; /* 10.0.0.x; 127 is 127.0.0.1 */
+	const char *path;		 /* unix */
+	uint64_t inode, cookie, off_in, off_out, netns, fd;
+	uint32_t peer_pid;
 };
 
-static inline struct told *story_begin(uint32_t processes)
+static inline struct story *story_new(void)
 {
-	static const char *const names[] = {"alpha", "beta", "gamma", "delta"};
-	struct told *t = calloc(1, sizeof(*t));
+	struct story *s = calloc(1, sizeof(*s));
+	static char host[] = "host";
 
-	t->now_ns = 1000;
-	t->m.store = (struct store){.processes = t->processes,
-				    .process_count = processes,
-				    .hosts = t->hosts,
-				    .host_count = processes};
-	for (uint32_t i = 0; i < processes; i++) {
-		t->hosts[i].name = (char *)names[i];
-		t->processes[i] = (struct store_process){.host = i,
-							 .service = (char *)names[i],
-							 .program = (char *)names[i],
-							 .pid = 100 + i,
-							 .end_reason = "exit"};
+	s->store.processes = s->processes;
+	s->store.clocks = s->clocks;
+	s->store.hosts = s->hosts;
+	s->store.host_count = 1;
+	s->hosts[0].name = host;
+	return s;
+}
+
+static inline void story_free(struct story *s)
+{
+	for (size_t i = 0; i < s->data_count; i++)
+		free(s->data[i]);
+	for (uint32_t i = 0; i < s->store.process_count; i++)
+		free(s->processes[i].records);
+	free(s->data);
+	free(s);
+}
+
+static inline void *story_keep(struct story *s, const void *bytes, size_t len)
+{
+	void *copy = malloc(len + 1);
+
+	memcpy(copy, bytes, len);
+	s->data = realloc(s->data, (s->data_count + 1) * sizeof(*s->data));
+	s->data[s->data_count++] = copy;
+	return copy;
+}
+
+static inline uint32_t story_process(struct story *s, uint32_t clock, uint64_t pid, uint64_t ppid)
+{
+	static char boot[STORY_CLOCKS_MAX][8] = {"boot-a", "boot-b", "boot-c", "boot-d"};
+	uint32_t number = s->store.process_count++;
+	struct store_process *p = &s->processes[number];
+
+	if (clock >= s->store.clock_count)
+		s->store.clock_count = clock + 1;
+	s->clocks[clock].boot_id = boot[clock];
+	*p = (struct store_process){.clock = clock,
+				    .pid = pid,
+				    .ppid = ppid,
+				    .netns = 1,
+				    .start_ns = pid * 1000,
+				    .threads = &s->threads[number]};
+	p->thread_count = 1;
+	s->threads[number] = (struct store_thread){.number = 1, .tid = (uint32_t)pid};
+	return number;
+}
+
+/* Its index in the process. */
+static inline uint32_t story_record(struct story *s, uint32_t process, struct store_record r,
+				    const void *data, size_t len)
+{
+	struct store_process *p = &s->processes[process];
+
+	if (p->record_count == s->room[process]) {
+		s->room[process] = s->room[process] * 2 + 16;
+		p->records = realloc(p->records, s->room[process] * sizeof(*p->records));
 	}
-	t->m.conns.views = t->views;
-	t->m.links.links = t->links;
-	t->m.messages = (struct messages){.messages = t->messages, .rpcs = t->rpcs, .protos = t->protos};
-	return t;
+	r.data = len ? story_keep(s, data, len) : NULL;
+	r.data_len = (uint32_t)len;
+	p->records[p->record_count] = r;
+	p->threads[0].count = p->record_count + 1;
+	return p->record_count++;
 }
 
-static inline void story_view(struct told *t, uint32_t process, uint32_t conn, unsigned int side)
+static inline void story_host(uint8_t addr[16], uint8_t host)
 {
-	uint32_t number = 2 * conn + side;
+	static const uint8_t loopback[4] = {127, 0, 0, 1};
 
-	t->views[number] = (struct view){.process = process,
-					 .conn = conn + 1,
-					 .close_ns = UINT64_MAX,
-					 .open_record = STORE_NONE,
-					 .close_record = STORE_NONE,
-					 .in = calloc(STORY_MAX, sizeof(uint32_t)),
-					 .out = calloc(STORY_MAX, sizeof(uint32_t))};
-	t->ends[conn][side] = number;
-	t->links[conn].ends[side] = (struct end){&t->ends[conn][side], process != STORY_NOBODY};
+	addr[0] = 10;
+	addr[3] = host;
+	if (host == 127)
+		memcpy(addr, loopback, 4);
 }
 
-/* A connection from one process to another; either may be STORY_NOBODY. */
-static inline uint32_t story_conn(struct told *t, uint32_t client, uint32_t server)
+static inline uint32_t story_open(struct story *s, const struct story_end *e, uint64_t t0, uint64_t t1)
 {
-	uint32_t conn = t->m.links.link_count++;
+	uint8_t data[sizeof(struct endpoint) + 128];
+	struct endpoint end = {.family = e->path ? ENDPOINT_UNIX : ENDPOINT_IPV4,
+			       .local_port = e->local_port,
+			       .remote_port = e->remote_port,
+			       .netns = e->netns,
+			       .inode = e->inode,
+			       .cookie = e->cookie,
+			       .off_in = e->off_in,
+			       .off_out = e->off_out,
+			       .peer_pid = e->peer_pid,
+			       .path_bytes = e->path ? (uint32_t)strlen(e->path) : 0};
 
-	t->links[conn] = (struct link){.join = JOIN_ADDRESS, .key = conn + 1};
-	for (int side = 0; side < 2; side++)
-		t->links[conn].address[side] = (struct address){
-		    .family = ENDPOINT_IPV4, .port = (uint16_t)(side ? 80 : 5000), .addr = {10, 0, 0, 1}};
-	t->protos[conn] = (struct link_proto){.proto = &story_fifo, .server = LINK_SERVER};
-	story_view(t, client, conn, LINK_CLIENT);
-	story_view(t, server, conn, LINK_SERVER);
-	return conn;
-}
-
-/* The next RPC on the connection. All RPCs of a connection must be made before those of the next one. */
-static inline uint32_t story_rpc(struct told *t, uint32_t conn)
-{
-	uint32_t rpc = t->m.messages.rpc_count++;
-
-	t->m.messages.message_count += 2;
-	for (uint32_t part = ASKS; part <= ANSWERS; part++) {
-		struct message *m = &t->messages[2 * rpc + part];
-		unsigned int sender = part == ASKS ? LINK_CLIENT : LINK_SERVER;
-
-		*m = (struct message){.link = conn,
-				      .sender = (uint8_t)sender,
-				      .off0 = t->sent_off[conn][sender],
-				      .cid = 1000u + rpc,
-				      .sent = {.view = STORE_NONE},
-				      .received = {.view = STORE_NONE}};
-		m->off1 = m->off0 + STORY_BYTES;
-		t->sent_off[conn][sender] = m->off1;
+	if (!e->path) {
+		story_host(end.local_addr, e->local_host);
+		story_host(end.remote_addr, e->remote_host);
 	}
-	t->rpcs[rpc] = (struct rpc){2 * rpc, 2 * rpc + 1, 2 * rpc + 1, conn, 1, false};
-	return rpc;
+	memcpy(data, &end, sizeof(end));
+	memcpy(data + sizeof(end), e->path ? e->path : "", end.path_bytes);
+	return story_record(s, e->process,
+			    (struct store_record){.kind = RECORD_OPEN,
+						  .flags = e->flags,
+						  .conn = e->conn,
+						  .off = e->fd,
+						  .t0_ns = t0,
+						  .t1_ns = t1},
+			    data, sizeof(end) + end.path_bytes);
 }
 
-static inline struct store_record *story_record(struct told *t, uint32_t process, uint32_t thread,
-						uint8_t kind)
+/* Bytes moved, the first STORY_HEAD_BYTES of them captured if `bytes` is given. */
+static inline uint32_t story_move(struct story *s, uint8_t kind, uint32_t process, uint32_t conn,
+				  uint64_t off, const void *bytes, uint32_t len, uint16_t flags, uint64_t t0,
+				  uint64_t t1)
 {
-	struct story_move *move = &t->moves[t->move_count++];
-
-	assert(t->move_count < STORY_MAX && thread < STORY_THREADS);
-	move->process = process;
-	move->view = STORE_NONE;
-	move->record =
-	    (struct store_record){.kind = kind, .thread = thread, .t0_ns = t->now_ns, .t1_ns = t->now_ns + 5};
-	t->now_ns += 10;
-	return &move->record;
+	return story_record(
+	    s, process,
+	    (struct store_record){
+		.kind = kind, .flags = flags, .conn = conn, .off = off, .len = len, .t0_ns = t0, .t1_ns = t1},
+	    bytes, bytes ? (len < STORY_HEAD_BYTES ? len : STORY_HEAD_BYTES) : 0);
 }
 
-/* A thread of the process sends or receives bytes of the RPC's request or answer: [from, to) of its
- * STORY_BYTES, or more, if the next message goes with it. */
-static inline void story_bytes(struct told *t, uint32_t process, uint32_t thread, uint32_t rpc,
-			       enum story_part part, uint32_t from, uint32_t to)
+static inline uint32_t story_counts(struct story *s, uint8_t kind, uint32_t process, uint32_t conn,
+				    uint64_t fd, struct counts c, uint64_t t)
 {
-	const struct message *m = &t->messages[2 * rpc + part];
-	unsigned int side = t->views[2 * m->link].process == process ? LINK_CLIENT : LINK_SERVER;
-	struct store_record *r = story_record(t, process, thread, m->sender == side ? RECORD_OUT : RECORD_IN);
-
-	r->off = m->off0 + from;
-	r->len = to - from;
-	r->conn = m->link + 1;
-	t->moves[t->move_count - 1].view = 2 * m->link + side;
+	return story_record(
+	    s, process,
+	    (struct store_record){.kind = kind, .conn = conn, .off = fd, .t0_ns = t, .t1_ns = t + 10}, &c,
+	    sizeof(c));
 }
 
-static inline void story_move(struct told *t, uint32_t process, uint32_t thread, uint32_t rpc,
-			      enum story_part part)
+static inline uint32_t story_close(struct story *s, uint32_t process, uint32_t conn, uint64_t out,
+				   uint64_t in, uint64_t t)
 {
-	story_bytes(t, process, thread, rpc, part, 0, STORY_BYTES);
+	return story_counts(
+	    s, RECORD_CLOSE, process, conn, 0,
+	    (struct counts){.out_seen = out, .in_seen = in, .out_kernel = out, .in_kernel = in}, t);
 }
-
-static inline void story_wait(struct told *t, uint32_t process, uint32_t thread)
-{
-	story_record(t, process, thread, RECORD_WAIT);
-}
-
-static inline void story_lost(struct told *t, uint32_t process, uint32_t thread)
-{
-	story_record(t, process, thread, RECORD_LOST)->off = 3;
-}
-
-static inline void story_connect(struct told *t, uint32_t process, uint32_t thread, uint32_t conn)
-{
-	struct store_record *r = story_record(t, process, thread, RECORD_OPEN);
-
-	r->flags = RECORD_FLAG_CONNECT;
-	r->conn = conn + 1;
-	t->moves[t->move_count - 1].view = 2 * conn + LINK_CLIENT;
-}
-
-#include "tests/unit/story_end.h"
 
 #endif
