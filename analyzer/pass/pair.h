@@ -40,6 +40,7 @@ struct links {
 	struct link *links; /* by open time, then addresses */
 	uint32_t link_count;
 	uint32_t *of_view;  /* link of each view */
+	uint32_t *views;    /* memory of all ends */
 	uint64_t ambiguous; /* views that could belong to more than one link and were left apart */
 };
 

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * pair.c - see pair.h. Analyzer, one thread; pure but for memory, O(n log n). Views to parties (socket.h,
+ * party.h), parties to joins (join.h), joins to links with sides, keys and byte counts, which is here.
+ *
+ * Invariant: every view is in exactly one link; a party without a partner is a link of its own.
+ */
+#include "analyzer/pass/pair.h"
+
+#include "analyzer/hash.h"
+#include "analyzer/pass/join.h"
+#include "analyzer/pass/pair_key.h"
+#include "analyzer/pass/party.h"
+#include "analyzer/pass/ranges.h"
+#include "analyzer/vec.h"
+
+/* A link in the making. */
+struct draft {
+	uint64_t base;
+	uint64_t open_ns;
+	uint32_t client, server; /* parties; STORE_NONE: not traced */
+};
+
+struct pairing {
+	const struct store *store;
+	const struct conns *conns;
+	VEC(struct party) parties;
+	VEC(struct address) listeners; /* addresses that somebody accepted on, sorted */
+	VEC(struct draft) drafts;
+};
+
+/* ---- sides ---- */
+
+static int address_compare(const void *a, const void *b)
+{
+	const struct address *x = a, *y = b;
+
+	if (x->family != y->family)
+		return vec_compare(x->family, y->family);
+	if (x->port != y->port)
+		return vec_compare(x->port, y->port);
+	if (x->scope != y->scope)
+		return vec_compare(x->scope, y->scope);
+	return memcmp(x->addr, y->addr, sizeof(x->addr));
+}
+
+static int find_listeners(struct pairing *p)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < p->parties.count && !err; i++) {
+		const struct party *party = &p->parties.items[i];
+
+		if (party->role == VIEW_SERVER && party->opened && party->local.family > ENDPOINT_UNIX)
+			err = vec_push(&p->listeners, party->local);
+	}
+	vec_sort(&p->listeners, address_compare);
+	return err;
+}
+
+static bool is_listener(const struct pairing *p, const struct address *a)
+{
+	return p->listeners.count &&
+	       bsearch(a, p->listeners.items, p->listeners.count, sizeof(*a), address_compare);
+}
+
+/*
+ * Whether party a, of the other end b (NULL: not traced), opened the connection: by the call that made it,
+ * else by who is known to accept there, else by the ports, as the kernel gives openers high ones. What is
+ * left is decided by the same rule from either end.
+ */
+static bool is_client(const struct pairing *p, const struct party *a, const struct party *b)
+{
+	enum view_role other = b ? b->role : VIEW_UNKNOWN;
+
+	if (a->role != VIEW_UNKNOWN && a->role != other)
+		return a->role == VIEW_CLIENT;
+	if (a->role == VIEW_UNKNOWN && other != VIEW_UNKNOWN)
+		return other == VIEW_SERVER;
+	if (a->local.family > ENDPOINT_UNIX) {
+		bool here = is_listener(p, &a->local), there = is_listener(p, &a->remote);
+
+		if (here != there)
+			return there;
+		if (a->local.port != a->remote.port)
+			return a->local.port > a->remote.port;
+	}
+	return !pair_is_second(a, b);
+}
+
+/* ---- links ---- */
+
+static int add_drafts(struct pairing *p)
+{
+	int err = find_listeners(p);
+
+	for (uint32_t i = 0; i < p->parties.count && !err; i++) {
+		const struct party *a = &p->parties.items[i], *b = NULL;
+		struct draft d = {.open_ns = a->open_ns};
+		bool client;
+
+		if (a->partner < i)
+			continue;
+		if (a->partner != STORE_NONE)
+			b = &p->parties.items[a->partner];
+		if (b && b->open_ns < d.open_ns)
+			d.open_ns = b->open_ns;
+		d.base = pair_base(p->store, a, b);
+		client = is_client(p, a, b);
+		d.client = client ? i : a->partner;
+		d.server = client ? a->partner : i;
+		err = vec_push(&p->drafts, d);
+	}
+	return err;
+}
+
+static int draft_by_base(const void *a, const void *b)
+{
+	const struct draft *x = a, *y = b;
+
+	if (x->base != y->base)
+		return vec_compare(x->base, y->base);
+	if (x->open_ns != y->open_ns)
+		return vec_compare(x->open_ns, y->open_ns);
+	if (x->client != y->client)
+		return vec_compare(x->client, y->client);
+	return vec_compare(x->server, y->server);
+}
+
+static int link_compare(const void *a, const void *b)
+{
+	const struct link *x = a, *y = b;
+	int sign;
+
+	if (x->open_ns != y->open_ns)
+		return vec_compare(x->open_ns, y->open_ns);
+	for (int i = 0; i < 2; i++) {
+		sign = address_compare(&x->address[i], &y->address[i]);
+		if (sign)
+			return sign;
+	}
+	return vec_compare(x->key, y->key);
+}
+
+static struct link link_make(const struct pairing *p, const struct draft *d, uint32_t incarnation)
+{
+	const struct party *client = d->client == STORE_NONE ? NULL : &p->parties.items[d->client];
+	const struct party *server = d->server == STORE_NONE ? NULL : &p->parties.items[d->server];
+	const struct party *any = client ? client : server;
+	struct link l = {.join = client && server ? any->join : JOIN_NONE,
+			 .incarnation = incarnation,
+			 .open_ns = d->open_ns};
+	bool second = client ? pair_is_second(client, server) : !pair_is_second(server, NULL);
+
+	/* one socket connected to itself: both ends are one */
+	if (any->hash[0] == any->hash[1])
+		second = false;
+	l.key = pair_link_key(d->base, incarnation, second);
+	l.address[LINK_CLIENT] = client ? client->local : server->remote;
+	l.address[LINK_SERVER] = server ? server->local : client->remote;
+	for (int side = 0; side < 2; side++) {
+		const struct party *party = side == LINK_CLIENT ? client : server;
+
+		if (!party)
+			continue;
+		l.ends[side].views = (uint32_t *)(uintptr_t)party->views;
+		l.ends[side].view_count = party->view_count;
+		if (party->close_ns > l.close_ns)
+			l.close_ns = party->close_ns;
+	}
+	return l;
+}
+
+/* ---- bytes ---- */
+
+static int moved_ranges(const struct store *store, const struct conns *conns, const struct end *e,
+			enum party_way way, struct ranges *out)
+{
+	int err = 0;
+
+	out->count = 0;
+	for (uint32_t i = 0; i < e->view_count && !err; i++) {
+		const struct view *v = &conns->views[e->views[i]];
+		const struct store_record *records = store->processes[v->process].records;
+		const uint32_t *list = way == PARTY_IN ? v->in : v->out;
+		uint32_t n = way == PARTY_IN ? v->in_count : v->out_count;
+
+		for (uint32_t k = 0; k < n && !err; k++) {
+			const struct store_record *r = &records[list[k]];
+
+			err = ranges_add(out, r->off, ranges_end(r->off, r->len));
+		}
+	}
+	ranges_merge(out);
+	return err;
+}
+
+static int count_bytes(const struct pairing *p, struct link *l, struct ranges scratch[2])
+{
+	int err = 0;
+
+	for (int side = 0; side < 2 && !err; side++) {
+		uint64_t sent, received;
+
+		err = moved_ranges(p->store, p->conns, &l->ends[side], PARTY_OUT, &scratch[0]);
+		if (!err)
+			err = moved_ranges(p->store, p->conns, &l->ends[!side], PARTY_IN, &scratch[1]);
+		sent = ranges_bytes(&scratch[0]);
+		received = ranges_bytes(&scratch[1]);
+		l->bytes_joined[side] = ranges_overlap(&scratch[0], &scratch[1]);
+		l->bytes_one_sided[side] = sent + received - 2 * l->bytes_joined[side];
+	}
+	return err;
+}
+
+/* All captured bytes that both ends have, compared. */
+static int count_mismatched(const struct pairing *p, const struct draft *d, struct link *l)
+{
+	struct agreement found = {0};
+	const struct party *client, *server;
+	int err;
+
+	if (d->client == STORE_NONE || d->server == STORE_NONE)
+		return 0;
+	client = &p->parties.items[d->client];
+	server = &p->parties.items[d->server];
+	err = party_compare(p->store, p->conns, client, server, SIZE_MAX, &found);
+	if (!err)
+		err = party_compare(p->store, p->conns, server, client, SIZE_MAX, &found);
+	l->mismatched = found.different;
+	return err;
+}
+
+static int add_links(struct pairing *p, struct links *out)
+{
+	struct ranges scratch[2] = {{0}, {0}};
+	uint32_t incarnation = 0;
+	int err = 0;
+
+	out->links = calloc(p->drafts.count + 1, sizeof(*out->links));
+	if (!out->links)
+		return -ENOMEM;
+	vec_sort(&p->drafts, draft_by_base);
+	for (size_t i = 0; i < p->drafts.count && !err; i++) {
+		const struct draft *d = &p->drafts.items[i];
+		struct link *l = &out->links[i];
+
+		incarnation = i && d->base == d[-1].base ? incarnation + 1 : 0;
+		*l = link_make(p, d, incarnation);
+		err = count_bytes(p, l, scratch);
+		if (!err)
+			err = count_mismatched(p, d, l);
+	}
+	out->link_count = (uint32_t)p->drafts.count;
+	qsort(out->links, out->link_count, sizeof(*out->links), link_compare);
+	vec_free(&scratch[0]);
+	vec_free(&scratch[1]);
+	return err;
+}
+
+static int set_of_view(const struct conns *conns, struct links *out)
+{
+	out->of_view = malloc(((size_t)conns->view_count + 1) * sizeof(*out->of_view));
+	if (!out->of_view)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < out->link_count; i++) {
+		for (int side = 0; side < 2; side++) {
+			const struct end *e = &out->links[i].ends[side];
+
+			for (uint32_t k = 0; k < e->view_count; k++)
+				out->of_view[e->views[k]] = i;
+		}
+	}
+	return 0;
+}
+
+int pair_run(const struct store *store, const struct conns *conns, struct links *out)
+{
+	struct pairing p = {.store = store, .conns = conns};
+	struct joining j = {.store = store, .conns = conns};
+	struct sockets sockets;
+	int err;
+
+	*out = (struct links){0};
+	err = socket_group(store, conns->views, conns->view_count, &sockets);
+	for (uint32_t i = 0; !err && i < sockets.socket_count; i++) {
+		err = vec_push(&p.parties, party_make(store, conns, &sockets.views[sockets.first[i]],
+						      sockets.first[i + 1] - sockets.first[i]));
+		if (!err)
+			pair_hash(store, conns, vec_last(&p.parties));
+	}
+	j.parties = p.parties.items;
+	j.count = (uint32_t)p.parties.count;
+	if (!err)
+		err = join_run(&j);
+	if (!err)
+		err = add_drafts(&p);
+	if (!err)
+		err = add_links(&p, out);
+	if (!err)
+		err = set_of_view(conns, out);
+	out->ambiguous = j.ambiguous;
+	out->views = sockets.views; /* the ends point into it */
+	sockets.views = NULL;
+	socket_free(&sockets);
+	vec_free(&p.parties);
+	vec_free(&p.listeners);
+	vec_free(&p.drafts);
+	if (err)
+		pair_free(out);
+	return err;
+}
+
+void pair_free(struct links *l)
+{
+	free(l->links);
+	free(l->of_view);
+	free(l->views);
+	*l = (struct links){0};
+}

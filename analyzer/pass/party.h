@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * party.h - one end of a connection before it is known whose other end it is: what all views of one socket
+ * say together. Part of pass 2.
+ */
+#ifndef DPROF_PASS_PARTY_H
+#define DPROF_PASS_PARTY_H
+
+#include "analyzer/pass/pair.h"
+#include "analyzer/pass/socket.h"
+
+struct party {
+	const uint32_t *views; /* ascending */
+	uint32_t view_count;
+	uint32_t clock;
+	enum view_role role;
+	bool opened; /* the role is known from the call that made the connection, and open_ns is its time */
+	struct address local, remote;
+	uint64_t netns, inode, peer_inode;
+	uint64_t pid;
+	uint32_t peer_pid;
+	const uint8_t *path;
+	uint32_t path_len;
+	uint64_t open_ns;   /* or first sight */
+	uint64_t opened_ns; /* end of the call that made it */
+	uint64_t close_ns;
+	uint64_t first_off[2]; /* [0] in, [1] out */
+	uint64_t moved[2]; /* bytes this way when it was closed; COUNT_UNKNOWN if somebody may have gone on */
+	uint64_t hash[2];  /* of local and remote address (pair_key.c) */
+	uint32_t partner;  /* another party, or STORE_NONE */
+	enum join_class join;
+};
+
+enum party_way { PARTY_IN, PARTY_OUT };
+
+struct party party_make(const struct store *store, const struct conns *conns, const uint32_t *views,
+			uint32_t n);
+
+/* How the captured bytes that `from` sent and `to` received compare; at most `limit` records of each are
+ * looked at. */
+struct agreement {
+	uint64_t same;
+	uint64_t different;
+};
+int party_compare(const struct store *store, const struct conns *conns, const struct party *from,
+		  const struct party *to, size_t limit, struct agreement *out);
+
+/* Whether the bytes could have gone from one to the other: on one clock nothing is received before it was
+ * sent. */
+bool party_in_time(const struct store *store, const struct conns *conns, const struct party *from,
+		   const struct party *to);
+
+/* The record of the end that moved the first bytes that any record has, NULL if there is none. */
+const struct store_record *party_first(const struct store *store, const struct conns *conns,
+				       const struct party *p, enum party_way way);
+
+#endif
