@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * walk.c - see walk.h. Analyzer, one thread; pure but for memory, linear in records and bursts.
+ *
+ * A walker stands in each direction at `at`, the first byte of the next message. Which walker moves is a
+ * question of time, but for one thing: of requests that came in one burst each is answered before the next is
+ * looked at, so that a grammar need not remember more than it must.
+ *
+ * Invariant: every step moves a walker forward; a grammar is only shown bytes that were captured.
+ */
+#include "analyzer/pass/walk.h"
+
+#include "analyzer/vec.h"
+
+#define LOST_MAX       2 /* bursts in a row that the grammar does not know: it is another protocol */
+#define LOST_MAX_CAUSE 6 /* the same, where missing bytes are the likely cause */
+
+/* One direction. */
+struct walker {
+	struct stream *stream;
+	uint64_t at;
+	uint64_t lost_from; /* the first of the bursts that the grammar does not know */
+	uint32_t lost;	    /* how many in a row */
+	uint32_t last;	    /* its last message, STORE_NONE */
+	bool gap;	    /* messages may be missing before `at` */
+	bool damaged;	    /* it began in the middle, or something was missing */
+};
+
+struct state {
+	struct walk *w;
+	struct walk_link *l;
+	struct walker walkers[2]; /* by enum proto_dir */
+	const struct proto *raw_proto;
+	enum stream_end clock[2]; /* by direction: which of its ends tells the time */
+	uint32_t outstanding;	  /* requests without a response */
+	uint32_t newest;	  /* the last message, STORE_NONE */
+	bool raw;
+	bool forget; /* responses were lost: what the grammar remembers of requests may be off */
+	_Alignas(16) uint8_t memory[PROTO_STATE_BYTES]; /* the grammar's */
+};
+
+static struct message *message_at(const struct state *s, uint32_t number)
+{
+	return &s->w->out->messages.items[number];
+}
+
+static struct mark *mark_at(const struct state *s, uint32_t number)
+{
+	return &s->w->out->marks.items[number];
+}
+
+/* ---- time ---- */
+
+/* The server's end tells the time if it saw anything of both directions, or the other end did not. */
+static void choose_clock(struct state *s)
+{
+	const struct stream *to_server = s->walkers[PROTO_TO_SERVER].stream;
+	const struct stream *to_client = s->walkers[PROTO_TO_CLIENT].stream;
+	size_t server_in = to_server->pieces[STREAM_RECEIVED].count;
+	size_t server_out = to_client->pieces[STREAM_SENT].count;
+	size_t client_in = to_client->pieces[STREAM_RECEIVED].count;
+	size_t client_out = to_server->pieces[STREAM_SENT].count;
+	bool server = server_in && server_out;
+
+	if (!server)
+		server = !(client_in && client_out) && server_in + server_out >= client_in + client_out;
+	s->clock[PROTO_TO_SERVER] = server ? STREAM_RECEIVED : STREAM_SENT;
+	s->clock[PROTO_TO_CLIENT] = server ? STREAM_SENT : STREAM_RECEIVED;
+}
+
+/* When the byte at `off` passed the end whose clock counts. */
+static uint64_t time_of(const struct state *s, int dir, uint64_t off)
+{
+	const struct stream *stream = s->walkers[dir].stream;
+	enum stream_end end = s->clock[dir];
+
+	if (off >= stream->end)
+		return UINT64_MAX;
+	if (s->w->one_clock && !stream_has(stream, end, off) && stream_has(stream, !end, off))
+		end = !end;
+	return stream_time(stream, end, off);
+}
+
+/* Whether the next request came in the burst of the last one, whose response is there and came before the
+ * requests of the next burst. */
+static bool is_answered_first(const struct state *s, uint64_t response_ns)
+{
+	const struct walker *requests = &s->walkers[PROTO_TO_SERVER];
+
+	if (s->outstanding == 0 || s->raw || s->l->proto->pairing != PROTO_FIFO ||
+	    stream_burst_at(requests->stream, requests->at))
+		return false;
+	return response_ns < time_of(s, PROTO_TO_SERVER, stream_next_burst(requests->stream, requests->at));
+}
+
+/* The walker to move; -1: both are at their ends. */
+static int choose_walker(const struct state *s)
+{
+	const struct walker *requests = &s->walkers[PROTO_TO_SERVER],
+			    *responses = &s->walkers[PROTO_TO_CLIENT];
+	uint64_t request_ns, response_ns;
+
+	if (requests->at >= requests->stream->end)
+		return responses->at < responses->stream->end ? PROTO_TO_CLIENT : -1;
+	if (responses->at >= responses->stream->end)
+		return PROTO_TO_SERVER;
+	request_ns = time_of(s, PROTO_TO_SERVER, requests->at);
+	response_ns = time_of(s, PROTO_TO_CLIENT, responses->at);
+	return request_ns <= response_ns && !is_answered_first(s, response_ns) ? PROTO_TO_SERVER
+									       : PROTO_TO_CLIENT;
+}
+
+/* ---- messages ---- */
+
+/* Whether both ends that saw the message saw it as one burst. */
+static bool is_crossed(const struct stream *s, uint64_t off0, uint64_t off1)
+{
+	const struct burst *b = stream_burst_at(s, off0);
+
+	for (int end = 0; end < 2; end++) {
+		if (stream_has(s, end, off0) && !(b && b->ends & 1 << end))
+			return true;
+	}
+	return stream_next_burst(s, off0) < off1;
+}
+
+static int take_label(struct state *s, struct message *m, const struct label *label)
+{
+	size_t operation = strlen(label->operation), target = strlen(label->target),
+	       status = strlen(label->status);
+
+	m->operation = strings_add(s->w->strings, label->operation, operation);
+	m->target = strings_add(s->w->strings, label->target, target);
+	m->status = strings_add(s->w->strings, label->status, status);
+	m->flags = (uint16_t)label->flags;
+	m->key = label->key;
+	if ((operation && !m->operation) || (target && !m->target) || (status && !m->status))
+		return -ENOMEM;
+	return 0;
+}
+
+/* The message [at, end) of a direction, whose captured bytes are the given ones. */
+static int add_message(struct state *s, int dir, uint64_t end, const uint8_t *bytes, size_t len, bool exact)
+{
+	struct walker *walker = &s->walkers[dir];
+	struct message m = {.link = s->l->number,
+			    .sender = dir == PROTO_TO_SERVER ? !s->l->server : s->l->server,
+			    .dir = (uint8_t)dir,
+			    .off0 = walker->at,
+			    .off1 = end};
+	struct mark mark = {.raw = s->raw,
+			    .exact = exact,
+			    .new_burst = stream_burst_at(walker->stream, walker->at) != NULL,
+			    .gap = walker->gap};
+	static const uint8_t nothing[1];
+	struct label label;
+	int err;
+
+	memset(&label, 0, sizeof(label));
+	if (len > end - walker->at)
+		len = (size_t)(end - walker->at);
+	(s->raw ? s->raw_proto : s->l->proto)
+	    ->label(s->memory, dir, len ? bytes : nothing, len, len == end - walker->at, &label);
+	err = take_label(s, &m, &label);
+	if (s->raw)
+		mark.crossed = is_crossed(walker->stream, m.off0, m.off1);
+	if (!exact)
+		s->l->by_burst++;
+	m.cid = pair_cid(s->l->link->key, m.sender, m.off0);
+	if (!err)
+		err = vec_push(&s->w->out->marks, mark);
+	if (!err)
+		err = vec_push(&s->w->out->messages, m);
+	s->newest = walker->last = (uint32_t)s->w->out->messages.count - 1;
+	walker->at = end;
+	walker->gap = false;
+	return err;
+}
+
+static void count_outstanding(struct state *s, int dir, unsigned int flags)
+{
+	if (flags & (PROTO_PUSH | PROTO_INTERIM))
+		return;
+	if (dir == PROTO_TO_SERVER)
+		s->outstanding += !(flags & PROTO_NO_RESPONSE);
+	else if (s->outstanding > 0)
+		s->outstanding--;
+}
+
+/* ---- bursts ---- */
+
+/* Whether a burst at `at` goes on with the message before it: nothing came the other way, and nothing is
+ * missing there that may have. */
+static bool is_same_burst(const struct state *s, int dir)
+{
+	const struct walker *walker = &s->walkers[dir], *other = &s->walkers[!dir];
+
+	if (s->newest == STORE_NONE || s->newest != walker->last || !mark_at(s, s->newest)->raw ||
+	    walker->gap || message_at(s, s->newest)->off1 != walker->at)
+		return false;
+	return other->at >= other->stream->end || stream_burst_end(other->stream, other->at) > other->at;
+}
+
+/* A burst is a message; what follows in the same direction before the other one answers belongs to it. */
+static int step_raw(struct state *s, int dir)
+{
+	struct walker *walker = &s->walkers[dir];
+	uint64_t end = stream_burst_end(walker->stream, walker->at);
+	const uint8_t *bytes;
+	size_t len;
+
+	if (end == walker->at) {
+		walker->at = stream_next_burst(walker->stream, walker->at);
+		walker->gap = true;
+		return 0;
+	}
+	if (is_same_burst(s, dir)) {
+		struct message *m = message_at(s, s->newest);
+
+		m->off1 = walker->at = end;
+		mark_at(s, s->newest)->crossed = is_crossed(walker->stream, m->off0, m->off1);
+		return 0;
+	}
+	bytes = stream_bytes(walker->stream, walker->at, &len);
+	return add_message(s, dir, end, bytes, len, false);
+}
+
+static void turn_raw(struct state *s)
+{
+	s->raw = true;
+	s->outstanding = 0;
+	s->newest = STORE_NONE;
+}
+
+/* ---- a grammar ---- */
+
+/* An unknown number of messages is in the bytes up to the next burst. */
+static void skip_burst(struct state *s, int dir)
+{
+	struct walker *walker = &s->walkers[dir];
+
+	walker->gap = true;
+	walker->at = stream_next_burst(walker->stream, walker->at);
+	s->l->by_burst++;
+	if (dir == PROTO_TO_CLIENT)
+		s->forget = true;
+}
+
+/* What nothing is known of goes on with the message before it, if that one's end was only the end of its
+ * burst. */
+static bool is_continued(const struct state *s, int dir)
+{
+	const struct walker *walker = &s->walkers[dir];
+
+	if (walker->last == STORE_NONE || walker->gap || mark_at(s, walker->last)->exact ||
+	    message_at(s, walker->last)->off1 != walker->at ||
+	    (dir == PROTO_TO_SERVER && s->outstanding == 0))
+		return false;
+	return stream_burst_end(walker->stream, walker->at) == stream_next_burst(walker->stream, walker->at);
+}
+
+static void continue_message(struct state *s, int dir)
+{
+	struct walker *walker = &s->walkers[dir];
+
+	walker->at = stream_next_burst(walker->stream, walker->at);
+	message_at(s, walker->last)->off1 = walker->at;
+}
+
+/* Nothing of what begins here was captured. */
+static void step_blind(struct state *s, int dir)
+{
+	if (is_continued(s, dir)) {
+		continue_message(s, dir);
+		return;
+	}
+	s->walkers[dir].damaged = true;
+	skip_burst(s, dir);
+}
+
+/* The grammar does not know what begins here. Again and again: this is not its protocol any more, or never
+ * was. */
+static void step_lost(struct state *s, int dir)
+{
+	struct walker *walker = &s->walkers[dir];
+	bool continued = is_continued(s, dir);
+
+	if (walker->lost++ == 0)
+		walker->lost_from = walker->at;
+	if (walker->lost >= (walker->damaged || continued ? LOST_MAX_CAUSE : LOST_MAX)) {
+		if (!continued) {
+			walker->at = walker->lost_from;
+			walker->gap = false;
+		}
+		turn_raw(s);
+	} else if (continued) {
+		continue_message(s, dir);
+		walker->lost_from = walker->at;
+	} else {
+		skip_burst(s, dir);
+	}
+}
+
+/* Where the message ends, at the latest where the stream does. */
+static uint64_t message_end(const struct stream *stream, uint64_t at, int64_t edge)
+{
+	uint64_t end = edge > 0 ? ranges_end(at, (uint64_t)edge) : stream_burst_end(stream, at);
+
+	return end > stream->end ? stream->end : end;
+}
+
+static int step_grammar(struct state *s, int dir)
+{
+	struct walker *walker = &s->walkers[dir];
+	const uint8_t *bytes;
+	unsigned int flags;
+	int64_t edge;
+	uint64_t end;
+	size_t len;
+	int err;
+
+	bytes = stream_bytes(walker->stream, walker->at, &len);
+	if (!bytes) {
+		step_blind(s, dir);
+		return 0;
+	}
+	if (s->forget && dir == PROTO_TO_SERVER && stream_burst_at(walker->stream, walker->at)) {
+		memset(s->memory, 0, sizeof(s->memory));
+		s->forget = false;
+		s->outstanding = 0;
+	}
+	edge = s->l->proto->edge(s->memory, dir, bytes, len);
+	if (edge == PROTO_LOST || edge == 0 || edge < PROTO_LOST) {
+		step_lost(s, dir);
+		return 0;
+	}
+	walker->lost = 0;
+	end = message_end(walker->stream, walker->at, edge);
+	err = add_message(s, dir, end, bytes, len, edge > 0);
+	if (err)
+		return err;
+	flags = message_at(s, s->newest)->flags;
+	count_outstanding(s, dir, flags);
+	if (flags & PROTO_UPGRADE)
+		turn_raw(s);
+	return 0;
+}
+
+int walk_run(struct walk *w, struct walk_link *l)
+{
+	struct state s = {.w = w, .l = l, .raw_proto = proto_find("raw"), .newest = STORE_NONE};
+	int dir, err = 0;
+
+	for (dir = 0; dir < 2; dir++) {
+		struct walker *walker = &s.walkers[dir];
+
+		walker->stream = &w->streams[dir];
+		walker->at = walker->stream->start;
+		walker->last = STORE_NONE;
+		/* one that came in the middle of the stream starts where the direction turns */
+		if (walker->at > 0 && !stream_burst_at(walker->stream, walker->at))
+			walker->at = stream_next_burst(walker->stream, walker->at);
+		walker->gap = walker->damaged = walker->stream->start > 0;
+	}
+	choose_clock(&s);
+	s.raw = l->proto == s.raw_proto;
+	while (!err && (dir = choose_walker(&s)) >= 0)
+		err = s.raw ? step_raw(&s, dir) : step_grammar(&s, dir);
+	l->last_gap = s.walkers[PROTO_TO_SERVER].gap;
+	return err;
+}
