@@ -38,6 +38,8 @@ static void thread_take(struct thread *t, struct ring *ring)
 		t->serial = 0;
 	}
 	ring->serial = thread_serial();
+	if (ring->serial > 1) /* thrd_create and libc's own threads do not pass by pthread_create */
+		__atomic_store_n(&thread_many, true, __ATOMIC_RELAXED);
 	ring->tid = (uint32_t)sys_call(SYS_gettid);
 	t->bytes = ring_bytes(ring);
 	t->mask = ring->bytes - 1;
