@@ -17,8 +17,18 @@ static int run_dump(const struct model *m, const struct options *o, struct out *
 	return view_dump(&m->store, out);
 }
 
-const struct opt_command opt_commands[] = {{"dump", "the raw records, readable", OPT_NEEDS_STAMPS, run_dump},
-					   {0}};
+static int run_info(const struct model *m, const struct options *o, struct out *out)
+{
+	(void)o;
+	return view_info(m, out);
+}
+
+const struct opt_command opt_commands[] = {
+    {"info", "what was recorded and what was not: losses, joins, evidence, clocks", OPT_NEEDS_MODEL,
+     run_info},
+    {"dump", "the raw records, readable", OPT_NEEDS_STAMPS, run_dump},
+    {0},
+};
 
 static int trouble(const char *subject, int err)
 {
@@ -52,13 +62,27 @@ static int print(const struct model *m, const struct options *o)
 	return err ? trouble(name, err) : 0;
 }
 
+/* For a command that shows the records as they are. */
+static int run_on_records(const struct options *o)
+{
+	struct model model = {0};
+	int err = store_load_stamps(&model.store, o->paths, o->path_count);
+	int status = err ? trouble(NULL, err) : print(&model, o);
+
+	store_free(&model.store);
+	return status;
+}
+
 static int run(const struct options *o)
 {
 	struct model model = {0};
-	int status, err = store_load_stamps(&model.store, o->paths, o->path_count);
+	int err, status;
 
+	if (o->command->needs == OPT_NEEDS_STAMPS)
+		return run_on_records(o);
+	err = model_build(&model, o->paths, o->path_count);
 	status = err ? trouble(NULL, err) : print(&model, o);
-	store_free(&model.store);
+	model_free(&model);
 	return status;
 }
 
