@@ -53,8 +53,8 @@ def counts(data):
 
 def records(block, calls):
     t1, data_at, ends = 0, 0, {}
-    rows = zip(block["template"], block["gap"], block["dt"], block["off"], block["data_len"])
-    for i, (template, gap, dt, off, data_len) in enumerate(rows):
+    columns = zip(*(block[name] for name in ("template", "gap", "dt", "off", "data_len")))
+    for i, (template, gap, dt, off, data_len) in enumerate(columns):
         kind, call, flags, conn, size = block["templates"][template]
         t0 = t1 + gap
         t1 = t0 + dt
@@ -63,12 +63,10 @@ def records(block, calls):
             ends[conn, kind] = off + size
         data = block["data"][data_at:data_at + data_len]
         data_at += data_len
-        name, off_name, len_name = KINDS.get(kind, (str(kind), "off", "len"))
+        name, *names = KINDS.get(kind, (str(kind), "off", "len"))
         record = {"thread": block["thread"], "seq": block["seq"] + i, "kind": name, "call": calls[call], "t0": t0, "t1": t1,
                   "flags": [f for b, f in enumerate(FLAGS) if flags >> b & 1], "conn": conn}
-        for key, value in ((off_name, off), (len_name, size)):
-            if key:
-                record[key] = value
+        record.update((key, value) for key, value in zip(names, (off, size)) if key)
         if kind in (1, 2):
             record["head"] = data.hex()
         elif kind == 3:
@@ -82,15 +80,16 @@ def records(block, calls):
 
 def read(path):
     """The records, the header and the end object of one dump."""
-    header, end, found = None, None, []
+    header, end, found = None, None, {}
     for item in frames(open(path, "rb").read()):
         if item["type"] == "header":
             header = item
         elif item["type"] == "end":
             end = item
         elif item["type"] == "block":
-            found += records(item, header["calls"])
-    return found, header, end
+            for record in records(item, header["calls"]):
+                found.setdefault((record["thread"], record["seq"]), record)  # a frame may come twice
+    return list(found.values()), header, end
 
 
 if __name__ == "__main__":
