@@ -44,6 +44,8 @@ int damage_refuse(struct reading *r, int fd)
 		return load_note(l, r->path, "a zstd file, but not a dump: not read");
 	if (d->cut && !d->cut_at)
 		return load_note(l, r->path, "cut at byte %" PRIu64 ", inside its header: not read", r->size);
+	if (!r->objects)
+		return load_note(l, r->path, "its first frame, the header, cannot be unpacked: not read");
 	return load_note(l, r->path,
 			 "its header is damaged, without which %" PRIu64
 			 " readable frames mean nothing: not read",

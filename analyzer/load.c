@@ -277,7 +277,8 @@ static int report_copies(struct loader *l, const uint64_t *accepted, const uint3
 			continue;
 		if (!accepted[i]) {
 			l->store->copies++;
-			err = load_note(l, path, "the same records as in %s: counted once", other);
+			err = load_note(l, path, "the same records as in %s: counted once",
+					strcmp(path, other) ? other : "an earlier part of this file");
 		} else {
 			err = load_note(l, path, "%llu of its %llu records are in %s too: counted once",
 					(unsigned long long)(p->records - accepted[i]),

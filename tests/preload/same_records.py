@@ -48,9 +48,15 @@ def flat(record):
     return found
 
 
-def compare(analyzer, path):
+def analyzed(analyzer, path):
+    """The one process that the analyzer finds in a dump."""
     said = subprocess.run([analyzer, "dump", "--quiet", "--format=json", path], stdout=subprocess.PIPE, check=True)
     (process,) = json.loads(said.stdout)["processes"]
+    return process
+
+
+def compare(process, path):
+    """The number of records, if they are the same; else ends."""
     mine, header, end = of_reader(path)
     for key in HEADER:
         if header[key] != process[key]:
@@ -66,7 +72,7 @@ def compare(analyzer, path):
 
 
 def main():
-    records = sum(compare(sys.argv[1], path) for path in sys.argv[2:])
+    records = sum(compare(analyzed(sys.argv[1], path), path) for path in sys.argv[2:])
     print(f"{len(sys.argv) - 2} dumps, the same {records} records")
 
 
