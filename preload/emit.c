@@ -85,7 +85,6 @@ static void emit_publish(struct thread *t, const struct record *r)
 static bool emit_start(struct thread *t)
 {
 	char name[16] = "";
-	uint64_t now = stamp_now();
 	size_t len;
 	struct record *r;
 
@@ -96,8 +95,8 @@ static bool emit_start(struct thread *t)
 	if (r == NULL)
 		return false;
 	r->kind = RECORD_START;
-	r->t0 = t->created_at != 0 && t->created_at < now ? t->created_at : now;
-	r->t1 = now;
+	r->t0 = t->created_at != 0 && t->created_at < t->born_at ? t->created_at : t->born_at;
+	r->t1 = t->born_at;
 	r->off = t->parent;
 	r->len = t->ring->tid;
 	memcpy(r + 1, name, len);

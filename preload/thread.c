@@ -35,6 +35,7 @@ static void thread_take(struct thread *t, struct ring *ring)
 		t->over = 0;
 		t->parent = t->serial;
 		t->created_at = 0;
+		t->born_at = 0;
 		t->serial = 0;
 	}
 	ring->serial = thread_serial();
@@ -46,6 +47,8 @@ static void thread_take(struct thread *t, struct ring *ring)
 	t->head = 0;
 	t->fence = 0;
 	t->wake_at = ring->bytes / 2;
+	if (t->born_at == 0)
+		t->born_at = stamp_now();
 	t->pending |= THREAD_PENDING_START;
 	emit_barrier();
 	t->ring = ring;
@@ -93,6 +96,7 @@ void thread_born(uint32_t parent_serial, uint64_t created_at)
 {
 	thread_self.parent = parent_serial;
 	thread_self.created_at = created_at;
+	thread_self.born_at = stamp_now();
 }
 
 void thread_gone(void)

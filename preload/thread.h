@@ -43,8 +43,9 @@ struct thread {
 	uint32_t serial; /* 0: not given yet */
 	struct thread_wait wait;
 	/* cold */
-	uint64_t wake_at; /* when head passes it, the flusher hears */
-	uint64_t created_at;
+	uint64_t wake_at;    /* when head passes it, the flusher hears */
+	uint64_t created_at; /* by the thread that made it */
+	uint64_t born_at;    /* when it ran first, or was first seen */
 	uint64_t lost_count;
 	uint64_t lost_t0;
 	uint64_t lost_t1;
