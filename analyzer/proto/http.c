@@ -386,7 +386,7 @@ static void label_request(struct state *s, const uint8_t *b, size_t len, struct 
 		else
 			path_normalise(&operation, b + l.target, l.target_len, cut);
 		text_char(&target, ' ');
-		text_bytes(&target, b + l.target, l.target_len);
+		path_target(&target, b + l.target, l.target_len, cut);
 		if (!cut)
 			return;
 	} else {

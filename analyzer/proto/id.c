@@ -131,8 +131,6 @@ static bool part_is_id(const uint8_t *part, size_t len, const struct shape *s)
 		}
 		return true;
 	}
-	if (s->mixed && alnum >= 8)
-		return s->surprise < (alnum >= 12 ? 0 : alnum >= 10 ? -6 : -12);
 	return false;
 }
 
@@ -147,7 +145,7 @@ static bool letters_random(const uint8_t *word, size_t len, bool beside_digits)
 	if (beside_digits)
 		return len >= 3 && score < (len < 5 ? -14 : -9);
 	if (len >= 8)
-		return score < (len >= 12 ? 0 : len >= 10 ? -8 : -14);
+		return score < (len >= 12 ? 0 : -14);
 	return len >= 5 && score < -24;
 }
 
@@ -274,28 +272,43 @@ static void words_replace(struct text *out, const uint8_t *part, size_t len)
 	}
 }
 
-static void part_replace(struct text *out, const uint8_t *part, size_t len)
+/* A piece of a part, between dots: a token in which letters, digits and cases change as in no word. */
+static bool piece_is_token(const uint8_t *piece, size_t len)
 {
 	struct shape s;
 
-	if (len <= UUID_SEARCH_BYTES) {
-		size_t at = uuid_find(part, len);
+	shape_find(piece, len, &s);
+	size_t alnum = s.letters + s.digits;
 
-		if (at < len) {
-			words_replace(out, part, at);
-			text_string(out, ID_PLACE);
-			words_replace(out, part + at + UUID_BYTES, len - at - UUID_BYTES);
-			return;
-		}
+	return s.mixed && alnum >= 8 && s.surprise < (alnum >= 12 ? 0 : alnum >= 10 ? -6 : -12);
+}
+
+static void part_replace(struct text *out, const uint8_t *part, size_t len)
+{
+	size_t at = len <= UUID_SEARCH_BYTES ? uuid_find(part, len) : len;
+	struct shape s;
+
+	if (at < len) {
+		words_replace(out, part, at);
+		text_string(out, ID_PLACE);
+		words_replace(out, part + at + UUID_BYTES, len - at - UUID_BYTES);
+		return;
 	}
-	if (len <= PART_BYTES_MAX) {
+	if (len <= PART_BYTES_MAX)
 		shape_find(part, len, &s);
-		if (!part_is_id(part, len, &s)) {
-			words_replace(out, part, len);
-			return;
-		}
+	if (len > PART_BYTES_MAX || part_is_id(part, len, &s)) {
+		text_string(out, ID_PLACE);
+		return;
 	}
-	text_string(out, ID_PLACE);
+	for (size_t n; len; part += n, len -= n) {
+		const uint8_t *dot = memchr(part, '.', len);
+
+		n = dot == part ? 1 : dot ? (size_t)(dot - part) : len;
+		if (piece_is_token(part, n))
+			text_string(out, ID_PLACE);
+		else
+			words_replace(out, part, n);
+	}
 }
 
 void id_replace(struct text *out, const uint8_t *name, size_t len, const char *separators)

@@ -486,9 +486,9 @@ static int sniff_request(const struct mysql_packet *p, size_t len)
 	case PREPARE:
 		if (p->seen < 2 || (c->code == QUERY && !attributes_skip(p, &at)))
 			return 30;
-		return sql_sniff(p->payload + at, p->seen - at) ? 92
-		       : exact && p->payload[at] >= ' '		? 50
-								: 0;
+		if (sql_sniff(p->payload + at, p->seen - at))
+			return 92;
+		return exact && at < p->seen && p->payload[at] >= ' ' ? 50 : 0;
 	case EXECUTE: /* one iteration, always */
 		return p->seen >= 10 && flags_read(p->payload + 6) == 1 ? 85 : 0;
 	case PING:

@@ -60,6 +60,25 @@ void path_normalise(struct text *out, const uint8_t *target, size_t len, bool cu
 		text_cut(out);
 }
 
+void path_target(struct text *out, const uint8_t *target, size_t len, bool cut)
+{
+	size_t end = authority_end(target, len), scheme = 0, skip;
+
+	while (scheme < end && target[scheme] != ':')
+		scheme++;
+	if (end)
+		scheme += 3; /* "://" */
+	skip = scheme;
+	for (size_t i = scheme; i < end; i++) {
+		if (target[i] == '@')
+			skip = i + 1;
+	}
+	if (end && end == len && cut && skip == scheme) /* what is seen may be a password whose '@' is not */
+		skip = len;
+	text_bytes(out, target, scheme);
+	text_bytes(out, target + skip, len - skip);
+}
+
 void path_host(struct text *out, const uint8_t *authority, size_t len)
 {
 	const uint8_t *colon = memrchr(authority, ':', len), *bracket = memrchr(authority, ']', len);

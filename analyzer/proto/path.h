@@ -16,6 +16,9 @@
  * on after `len`. */
 void path_normalise(struct text *out, const uint8_t *target, size_t len, bool cut);
 
+/* Appends the target as sent, without the "user:password@" that an absolute form may have. */
+void path_target(struct text *out, const uint8_t *target, size_t len, bool cut);
+
 /* The host of "host:port", without the port. */
 void path_host(struct text *out, const uint8_t *authority, size_t len);
 

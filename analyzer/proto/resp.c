@@ -541,6 +541,13 @@ static int sniff_request(const uint8_t *b, size_t len)
 	return text_is_letter(r.arg[0].bytes[0]) && r.arg[0].len <= WORD_BYTES_MAX ? 95 : 50;
 }
 
+static bool is_line(const uint8_t *b, size_t len, const char *line)
+{
+	size_t n = strlen(line);
+
+	return len > n && !memcmp(b, line, n) && b[n] == '\r';
+}
+
 static int sniff_reply(const uint8_t *b, size_t len)
 {
 	int64_t end = values_end(b, len, 0, 1, false);
@@ -552,7 +559,7 @@ static int sniff_reply(const uint8_t *b, size_t len)
 	case '+':
 		if (!whole)
 			return 20;
-		return !memcmp(b, "+OK\r", 4) || (len >= 6 && !memcmp(b, "+PONG\r", 6)) ? 80 : 40;
+		return is_line(b, len, "+OK") || is_line(b, len, "+PONG") ? 80 : 40;
 	case '-':
 		for (size_t i = 1; i < len && b[i] != ' ' && b[i] != '\r'; i++) {
 			if (text_lower(b[i]) == b[i])
