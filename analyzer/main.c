@@ -11,25 +11,6 @@
 
 #define EXIT_TROUBLE 2
 
-static int run_dump(const struct model *m, const struct options *o, struct out *out)
-{
-	(void)o;
-	return view_dump(&m->store, out);
-}
-
-static int run_info(const struct model *m, const struct options *o, struct out *out)
-{
-	(void)o;
-	return view_info(m, out);
-}
-
-const struct opt_command opt_commands[] = {
-    {"info", "what was recorded and what was not: losses, joins, evidence, clocks", OPT_NEEDS_MODEL,
-     run_info},
-    {"dump", "the raw records, readable", OPT_NEEDS_STAMPS, run_dump},
-    {0},
-};
-
 static int trouble(const char *subject, int err)
 {
 	if (err == -ENODATA)

@@ -40,7 +40,7 @@ struct opt {
 };
 
 /* Both end with a row without a name. The first command is the default. */
-extern const struct opt_command opt_commands[]; /* main.c */
+extern const struct opt_command opt_commands[]; /* command.c */
 extern const struct opt opts[];
 
 /* Reads the command line. 0, or -EINVAL after it has said on stderr what is wrong. */
