@@ -6,7 +6,7 @@
 
 #include "expect.h"
 
-enum { ROUNDS = 500000 };
+enum { ROUNDS = 300000 };
 
 static int fd[2];
 
