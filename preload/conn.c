@@ -250,9 +250,6 @@ static void begin(struct conn *conn, int fd, uint8_t call, uint16_t flags, struc
 	uint32_t none = 0, id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	uint64_t kernel[2];
 
-	/* the process's first connection: the call began before there was a unit for stamps */
-	if (t0 == 0 || t1 < t0)
-		t0 = t1 = stamp_now();
 	conn->family = sight->end.family;
 	conn->counted = sight->counted;
 	conn->cookie = sight->end.cookie;

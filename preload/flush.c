@@ -235,7 +235,6 @@ static int flush_open(void)
 	region.fd = -1;
 	if (r < 0)
 		return r;
-	stamp_choose();
 	if (memory_is_scarce())
 		return -ENOMEM;
 	r = encoder_open(&encoder);

@@ -9,6 +9,7 @@
 #include "preload/conn.h"
 #include "preload/flush.h"
 #include "preload/say.h"
+#include "preload/stamp.h"
 #include "preload/sys.h"
 #include "preload/thread.h"
 
@@ -43,6 +44,7 @@ static void process_begin(void)
 		return;
 	}
 	pid = (uint32_t)sys_call(SYS_getpid);
+	stamp_choose(); /* now: the call that begins the trace is stamped before anything is started */
 	/* where the kernel has no such thing, the wrapper of fork does it: process_forked() */
 	sys_call(SYS_madvise, &process_mark, sizeof process_mark, MADV_WIPEONFORK);
 	mark();

@@ -29,7 +29,7 @@ static inline uint64_t stamp_now(void)
 	return stamp_slow();
 }
 
-/* Flusher: chooses the unit, if that is not done yet. */
+/* Chooses the unit, if that is not done yet. */
 void stamp_choose(void);
 
 /* "tsc" or "raw". */
