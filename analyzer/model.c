@@ -228,17 +228,17 @@ static const char *unix_path(const struct model *m, const struct link *link, cha
 	return "unix";
 }
 
-/* The address of a side, without its port if that means nothing. */
-static const char *address_text(const struct model *m, const struct link *link, unsigned int side, bool port,
-				char *text, size_t size)
+const char *model_address(const struct model *m, uint32_t number, enum link_side side, char *text,
+			  size_t size)
 {
+	const struct link *link = &m->links.links[number];
 	const struct address *a = &link->address[side];
 	char host[INET6_ADDRSTRLEN] = "?";
 
 	if (a->family == ENDPOINT_UNIX)
 		return unix_path(m, link, text, size);
 	inet_ntop(a->family == ENDPOINT_IPV6 ? AF_INET6 : AF_INET, a->addr, host, sizeof(host));
-	if (!port)
+	if (m->messages.protos[number].server != side)
 		snprintf(text, size, "%s", host);
 	else if (a->family == ENDPOINT_IPV6)
 		snprintf(text, size, "[%s]:%u", host, a->port);
@@ -286,9 +286,9 @@ static int set_names(struct model *m)
 		if (!node->operation)
 			node->operation = add_text(m, default_operation(m, i, text, sizeof(text)));
 		if (s->peer == STORE_NONE)
-			node->peer = add_text(m, address_text(m, link_of(m, i),
-							      s->side == SPAN_CLIENT ? server : !server,
-							      s->side == SPAN_CLIENT, text, sizeof(text)));
+			node->peer =
+			    add_text(m, model_address(m, rpc->link, s->side == SPAN_CLIENT ? server : !server,
+						      text, sizeof(text)));
 	}
 	free(services);
 	return 0;

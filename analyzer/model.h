@@ -64,7 +64,11 @@ const char *model_target(const struct model *m, uint32_t span);
 const char *model_status(const struct model *m, uint32_t span);
 const char *model_protocol(const struct model *m, uint32_t span);
 
-/* "10.0.0.7:6379", "unix /run/x.sock"; of a client only "10.0.0.7". NULL: the other end was traced. */
+/* Address of the other end, see model_address. NULL: it was traced. */
 const char *model_peer(const struct model *m, uint32_t span);
+
+/* Address of one end of a link: "10.0.0.7:6379", "unix /run/x.sock"; of a client only "10.0.0.7", for its
+ * port means nothing. Written to `text`. */
+const char *model_address(const struct model *m, uint32_t link, enum link_side side, char *text, size_t size);
 
 #endif

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * quality.c - how much of what happened the report is about, in words and numbers. JSON has the numbers, text
+ * has sentences made of them.
+ *
+ * Bytes: seen is every byte of a stream that a record has, once, whichever end it was seen at; joined was
+ * seen at both; unseen was moved by the kernel, says the kernel, and no record has it.
+ */
+#include "analyzer/view/quality.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/vec.h"
+
+#define STRANGERS_SHOWN 10u
+
+struct sums {
+	uint64_t dropped, missing, untraced_threads, untraced_conns, damaged;
+	uint64_t seen, joined, unseen;
+	uint64_t calls, parented, lost_spans, open_spans;
+};
+
+/* A peer that was not traced, as one service met it. */
+struct stranger {
+	char address[128];
+	const char *service;
+	bool asks; /* it is the client */
+	uint64_t connections, calls, bytes;
+};
+
+static struct sums add_up(const struct model *m)
+{
+	struct sums s = {0};
+
+	for (uint32_t i = 0; i < m->store.process_count; i++) {
+		const struct store_process *p = &m->store.processes[i];
+
+		s.dropped += p->dropped;
+		s.missing += p->missing;
+		s.untraced_threads += p->untraced_threads;
+		s.untraced_conns += p->untraced_conns;
+		s.damaged += p->damaged;
+	}
+	for (uint32_t i = 0; i < m->links.link_count; i++) {
+		const struct link *l = &m->links.links[i];
+
+		s.joined += l->bytes_joined[0] + l->bytes_joined[1];
+		s.seen += l->bytes_one_sided[0] + l->bytes_one_sided[1];
+	}
+	s.seen += s.joined;
+	for (uint32_t i = 0; i < m->conns.view_count; i++)
+		s.unseen += m->conns.views[i].unseen_in + m->conns.views[i].unseen_out;
+	for (uint32_t i = 0; i < m->spans.span_count; i++) {
+		s.lost_spans += m->spans.spans[i].lost;
+		s.open_spans += m->spans.spans[i].open;
+		if (m->spans.spans[i].side == SPAN_CLIENT) {
+			s.calls++;
+			s.parented += m->parents.edges[i].parent != STORE_NONE;
+		}
+	}
+	return s;
+}
+
+/* A line for people: a title and a sentence. */
+static void say(struct out *out, const char *title, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void say(struct out *out, const char *title, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	out_field(out, NULL, title, out_text(text));
+}
+
+static void put_number(struct out *out, const char *key, uint64_t number)
+{
+	out_field(out, key, NULL, out_count(number));
+}
+
+/* ---- records and bytes ---- */
+
+static void put_records(const struct model *m, const struct sums *s, struct out *out)
+{
+	put_number(out, "records", m->store.record_count);
+	put_number(out, "dropped", s->dropped);
+	put_number(out, "missing", s->missing);
+	put_number(out, "untraced_threads", s->untraced_threads);
+	put_number(out, "untraced_conns", s->untraced_conns);
+	put_number(out, "damaged_inputs", s->damaged);
+	put_number(out, "skipped_inputs", m->store.files_skipped);
+	put_number(out, "notes", m->store.note_count);
+	if (!s->dropped && !s->missing)
+		say(out, "records", "%" PRIu64 "; none dropped, none missing", m->store.record_count);
+	else
+		say(out, "records",
+		    "%" PRIu64 "; %" PRIu64 " dropped by full rings, %" PRIu64
+		    " missing in damaged or cut dumps: traces that they touch are marked lost",
+		    m->store.record_count, s->dropped, s->missing);
+	if (s->untraced_threads || s->untraced_conns)
+		say(out, "not recorded",
+		    "%" PRIu64 " threads that got no ring, %" PRIu64
+		    " connections beyond the descriptor table",
+		    s->untraced_threads, s->untraced_conns);
+	if (m->store.note_count)
+		say(out, "input",
+		    "%" PRIu32 " things were wrong with the dumps: `dprof-analyze info` lists them",
+		    m->store.note_count);
+}
+
+/* Share in percent; what is not all is never called 100. */
+static double share(uint64_t part, uint64_t whole)
+{
+	double percent = whole ? 100.0 * (double)part / (double)whole : 100;
+
+	return part < whole && percent > 99.99 ? 99.99 : percent;
+}
+
+static void put_bytes(const struct sums *s, struct out *out)
+{
+	out_field(out, "bytes_seen", NULL, out_bytes(s->seen));
+	out_field(out, "bytes_unseen", NULL, out_bytes(s->unseen));
+	out_field(out, "bytes_joined", NULL, out_bytes(s->joined));
+	if (s->unseen)
+		say(out, "bytes",
+		    "%" PRIu64 " seen, %.4g %% of them at both ends; %" PRIu64 " were moved unseen (%.3g %%)",
+		    s->seen, share(s->joined, s->seen), s->unseen, 100 - share(s->seen, s->seen + s->unseen));
+	else
+		say(out, "bytes", "%" PRIu64 " seen, all that the kernel moved; %.4g %% of them at both ends",
+		    s->seen, share(s->joined, s->seen));
+}
+
+/* ---- causes ---- */
+
+static void put_calls(const struct model *m, const struct sums *s, struct out *out)
+{
+	const struct parents *p = &m->parents;
+	char by_class[256] = "";
+	size_t at = 0;
+
+	out_object_begin(out, "calls_by_class", NULL);
+	for (unsigned int c = 0; c < EVIDENCE_KINDS; c++) {
+		put_number(out, parent_evidence_name(c), p->by_class[c]);
+		if (c == EVIDENCE_ROOT || c == EVIDENCE_JOIN || c == EVIDENCE_AMBIGUOUS || !p->by_class[c])
+			continue;
+		at += (size_t)snprintf(by_class + at, sizeof(by_class) - at, "%s%s %" PRIu64, at ? ", " : "",
+				       parent_evidence_name(c), p->by_class[c]);
+	}
+	out_object_end(out);
+	put_number(out, "ambiguous", p->by_class[EVIDENCE_AMBIGUOUS]);
+	put_number(out, "spontaneous", p->by_class[EVIDENCE_ROOT] - p->unexplained);
+	put_number(out, "unexplained", p->unexplained);
+	say(out, "calls", "%" PRIu64 "; %" PRIu64 " made for a request%s%s%s", s->calls, s->parented,
+	    at ? " (" : "", by_class, at ? ")" : "");
+	say(out, "", "%" PRIu64 " made while no request was served: each begins a trace",
+	    p->by_class[EVIDENCE_ROOT] - p->unexplained);
+	if (p->by_class[EVIDENCE_AMBIGUOUS] || p->unexplained)
+		say(out, "",
+		    "%" PRIu64 " fit several requests, %" PRIu64
+		    " show none of those being served: no parent was guessed",
+		    p->by_class[EVIDENCE_AMBIGUOUS], p->unexplained);
+	put_number(out, "unpaired_responses", m->messages.unpaired_responses);
+	if (m->messages.unpaired_responses)
+		say(out, "", "%" PRIu64 " responses without a request", m->messages.unpaired_responses);
+}
+
+static void put_spans(const struct model *m, const struct sums *s, struct out *out)
+{
+	put_number(out, "traces", m->root_count);
+	put_number(out, "spans", m->spans.span_count);
+	put_number(out, "lost_spans", s->lost_spans);
+	put_number(out, "open_spans", s->open_spans);
+	put_number(out, "clamped", m->spans.clamped);
+	out_field(out, "clamped_max_ns", NULL, out_ns(m->spans.clamped_ns));
+	put_number(out, "cycles", m->cycles);
+	say(out, "spans",
+	    "%" PRIu32 " in %" PRIu32 " traces; %" PRIu64 " touched by a loss, %" PRIu64 " without an answer",
+	    m->spans.span_count, m->root_count, s->lost_spans, s->open_spans);
+	if (m->spans.clamped)
+		say(out, "times",
+		    "%" PRIu64 " server spans ended by their stamps after the client had the answer, "
+		    "by at most %.3g us: moved to that",
+		    m->spans.clamped, (double)m->spans.clamped_ns / 1000);
+	if (m->store.clock_count > 1)
+		say(out, "clocks",
+		    "%" PRIu32 " clocks, not aligned: times between their hosts are as wrong as they are",
+		    m->store.clock_count);
+}
+
+/* ---- who was not traced ---- */
+
+static int compare_strangers(const void *left, const void *right)
+{
+	const struct stranger *a = left, *b = right;
+	int order = strcmp(a->address, b->address);
+
+	order = order ? order : strcmp(a->service, b->service);
+	return order ? order : vec_compare(a->asks, b->asks);
+}
+
+static int compare_busy(const void *left, const void *right)
+{
+	const struct stranger *a = left, *b = right;
+	int order = vec_compare(b->calls, a->calls);
+
+	order = order ? order : vec_compare(b->bytes, a->bytes);
+	return order ? order : compare_strangers(left, right);
+}
+
+/* Per link: spans whose other side is missing. */
+static uint64_t *count_one_sided(const struct model *m)
+{
+	uint64_t *calls = calloc(m->links.link_count + 1ul, sizeof(*calls));
+
+	for (uint32_t i = 0; calls && i < m->spans.span_count; i++)
+		if (m->spans.spans[i].peer == STORE_NONE)
+			calls[m->messages.rpcs[m->spans.spans[i].rpc].link]++;
+	return calls;
+}
+
+static struct stranger stranger_of(const struct model *m, uint32_t number, enum link_side missing,
+				   uint64_t calls)
+{
+	const struct link *l = &m->links.links[number];
+	const struct view *v = &m->conns.views[l->ends[!missing].views[0]];
+	struct stranger s = {.service = m->store.processes[v->process].service,
+			     .asks = m->messages.protos[number].server != missing,
+			     .connections = 1,
+			     .calls = calls};
+
+	model_address(m, number, missing, s.address, sizeof(s.address));
+	for (int side = 0; side < 2; side++)
+		s.bytes += l->bytes_one_sided[side];
+	return s;
+}
+
+static size_t merge_strangers(struct stranger *s, size_t count)
+{
+	size_t kept = 0;
+
+	if (count > 1)
+		qsort(s, count, sizeof(*s), compare_strangers);
+	for (size_t i = 0; i < count; i++) {
+		if (kept && !compare_strangers(&s[kept - 1], &s[i])) {
+			s[kept - 1].connections += s[i].connections;
+			s[kept - 1].calls += s[i].calls;
+			s[kept - 1].bytes += s[i].bytes;
+		} else {
+			s[kept++] = s[i];
+		}
+	}
+	if (kept > 1)
+		qsort(s, kept, sizeof(*s), compare_busy);
+	return kept;
+}
+
+static void put_strangers(const struct stranger *s, size_t count, struct out *out)
+{
+	static const struct out_column columns[] = {
+	    {"address", NULL, OUT_TEXT},      {"service", NULL, OUT_TEXT}, {"role", NULL, OUT_TEXT},
+	    {"connections", NULL, OUT_COUNT}, {"calls", NULL, OUT_COUNT},  {"bytes", NULL, OUT_BYTES},
+	};
+
+	out_table_begin(out, "not_traced", NULL, columns, sizeof(columns) / sizeof(columns[0]));
+	for (size_t i = 0; i < count; i++)
+		out_row(out, (const struct out_value[]){out_text(s[i].address), out_text(s[i].service),
+							out_text(s[i].asks ? "client" : "server"),
+							out_count(s[i].connections), out_count(s[i].calls),
+							out_bytes(s[i].bytes)});
+	out_table_end(out);
+	if (!count)
+		say(out, "not traced", "no peer: every connection was seen at both ends");
+	for (size_t i = 0; i < count && i < STRANGERS_SHOWN; i++)
+		say(out, i ? "" : "not traced", "%s %s %s: %" PRIu64 " calls on %" PRIu64 " connections",
+		    s[i].address, s[i].asks ? "asking" : "asked by", s[i].service, s[i].calls,
+		    s[i].connections);
+	if (count > STRANGERS_SHOWN)
+		say(out, "", "and %zu more", count - STRANGERS_SHOWN);
+}
+
+int quality_put(const struct model *m, struct out *out)
+{
+	const struct sums s = add_up(m);
+	uint64_t *calls = count_one_sided(m);
+	VEC(struct stranger) strangers = {0};
+	int err = calls ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; i < m->links.link_count && !err; i++)
+		for (unsigned int side = 0; side < 2 && !err; side++)
+			if (!m->links.links[i].ends[side].view_count &&
+			    m->links.links[i].ends[!side].view_count)
+				err = vec_push(&strangers, stranger_of(m, i, side, calls[i]));
+	free(calls);
+	if (!err) {
+		strangers.count = merge_strangers(strangers.items, strangers.count);
+		out_object_begin(out, "quality", "quality: what this report is about, and what it is not");
+		put_records(m, &s, out);
+		put_bytes(&s, out);
+		put_calls(m, &s, out);
+		put_spans(m, &s, out);
+		put_strangers(strangers.items, strangers.count, out);
+		out_object_end(out);
+	}
+	vec_free(&strangers);
+	return err;
+}
