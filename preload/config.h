@@ -29,7 +29,7 @@ struct config {
 const struct config *config_get(void);
 
 /* config_get()->head_bytes, for the hot path. */
-extern uint32_t config_head_bytes;
+extern uint32_t config_head_bytes __attribute__((visibility("hidden")));
 
 /* Says what was wrong with the settings, one line each; once. */
 void config_complain(void);

@@ -21,7 +21,7 @@ struct process_mark {
 	uint8_t rest[4096 - 24];
 } __attribute__((aligned(4096)));
 
-extern struct process_mark process_mark;
+extern struct process_mark process_mark __attribute__((visibility("hidden")));
 
 /* Reads the settings, or notices a fork; then: is tracing on? Cold. */
 bool process_look(void);

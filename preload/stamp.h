@@ -17,8 +17,9 @@ struct anchor;
 
 enum stamp_unit { STAMP_UNSET, STAMP_TSC, STAMP_RAW };
 
-extern uint32_t stamp_unit;   /* enum stamp_unit */
-extern uint64_t stamp_second; /* stamps in a second, roughly: for "about once a second" */
+extern uint32_t stamp_unit __attribute__((visibility("hidden"))); /* enum stamp_unit */
+extern uint64_t stamp_second
+    __attribute__((visibility("hidden"))); /* stamps in a second, roughly: for "about once a second" */
 
 uint64_t stamp_slow(void);
 

@@ -59,7 +59,7 @@ struct thread {
 extern __thread struct thread thread_self __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /* The program has made a second thread. Never set back but in a fork's child. */
-extern bool thread_many;
+extern bool thread_many __attribute__((visibility("hidden")));
 
 /* Tries to get this thread a ring; false for now if there is none. Cold. */
 bool thread_enter(void);
