@@ -45,6 +45,7 @@ static void process_begin(void)
 	}
 	pid = (uint32_t)sys_call(SYS_getpid);
 	stamp_choose(); /* now: the call that begins the trace is stamped before anything is started */
+	thread_born(0, 0);
 	/* where the kernel has no such thing, the wrapper of fork does it: process_forked() */
 	sys_call(SYS_madvise, &process_mark, sizeof process_mark, MADV_WIPEONFORK);
 	mark();
@@ -60,6 +61,7 @@ static void process_renew(void)
 	pid = (uint32_t)sys_call(SYS_getpid);
 	finishing = 0;
 	thread_after_fork();
+	thread_born(0, 0);
 	flush_after_fork(clean);
 	conn_after_fork();
 	mark();
