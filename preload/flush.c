@@ -65,6 +65,11 @@ static void flush_wish(uint32_t wish)
 		sys_futex_wake(&flush_wishes);
 }
 
+static bool many_threads(void)
+{
+	return __atomic_load_n(&thread_many, __ATOMIC_RELAXED);
+}
+
 void flush_wake(void)
 {
 	flush_wish(WISH_DRAIN);
@@ -116,7 +121,7 @@ struct ring *flush_take_ring(bool wait)
 		uint32_t made = __atomic_load_n(&rings_made, __ATOMIC_ACQUIRE);
 
 		ring = region_take(&region);
-		if (ring == NULL || thread_many)
+		if (ring == NULL || many_threads())
 			flush_wish(WISH_RING); /* for us, or for the next one */
 		if (ring != NULL || !wait || sys_clock_ns(CLOCK_MONOTONIC) >= deadline_ns)
 			return ring;
@@ -355,7 +360,7 @@ static void flush_drain(uint32_t least_part, bool anchor)
 
 static void flush_add_rings(void)
 {
-	uint32_t want = thread_many ? FLUSH_SPARES : 1;
+	uint32_t want = many_threads() ? FLUSH_SPARES : 1;
 	int r = 0;
 
 	while (region_spares(&region) < want && r != -ENOMEM) {
