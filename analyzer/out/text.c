@@ -23,7 +23,7 @@ struct text {
 	uint32_t depth;		 /* in the open tree */
 	bool hidden;		 /* the open table or tree has no text */
 	bool printed;		 /* something: a blank line comes before a heading */
-	bool headed;		 /* the last line was a heading */
+	bool headed;		 /* the last line was a heading, or is blank */
 };
 
 static const struct out_column field_columns[] = {{NULL, "", OUT_TEXT}, {NULL, "", OUT_TEXT}};
@@ -89,6 +89,7 @@ static void blank_line(struct out *o)
 
 	if (t->printed && !t->headed)
 		fputc('\n', o->to);
+	t->headed = true; /* one is enough */
 }
 
 static void put_heading(struct out *o, const char *title)
