@@ -85,10 +85,12 @@ static void put_number(struct out *out, const char *key, uint64_t number)
 	out_field(out, key, NULL, out_count(number));
 }
 
-/* ---- records and bytes ---- */
+/* ---- numbers, for JSON ---- */
 
-static void put_records(const struct model *m, const struct sums *s, struct out *out)
+static void put_numbers(const struct model *m, const struct sums *s, struct out *out)
 {
+	const struct parents *p = &m->parents;
+
 	put_number(out, "records", m->store.record_count);
 	put_number(out, "dropped", s->dropped);
 	put_number(out, "missing", s->missing);
@@ -97,8 +99,32 @@ static void put_records(const struct model *m, const struct sums *s, struct out 
 	put_number(out, "damaged_inputs", s->damaged);
 	put_number(out, "skipped_inputs", m->store.files_skipped);
 	put_number(out, "notes", m->store.note_count);
+	put_number(out, "bytes_seen", s->seen);
+	put_number(out, "bytes_unseen", s->unseen);
+	put_number(out, "bytes_joined", s->joined);
+	out_object_begin(out, "calls_by_class", NULL);
+	for (unsigned int c = 0; c < EVIDENCE_KINDS; c++)
+		put_number(out, parent_evidence_name(c), p->by_class[c]);
+	out_object_end(out);
+	put_number(out, "ambiguous", p->by_class[EVIDENCE_AMBIGUOUS]);
+	put_number(out, "spontaneous", p->by_class[EVIDENCE_ROOT] - p->unexplained);
+	put_number(out, "unexplained", p->unexplained);
+	put_number(out, "unpaired_responses", m->messages.unpaired_responses);
+	put_number(out, "traces", m->root_count);
+	put_number(out, "spans", m->spans.span_count);
+	put_number(out, "lost_spans", s->lost_spans);
+	put_number(out, "open_spans", s->open_spans);
+	put_number(out, "clamped", m->spans.clamped);
+	put_number(out, "clamped_max_ns", m->spans.clamped_ns);
+	put_number(out, "cycles", m->cycles);
+}
+
+/* ---- words ---- */
+
+static void say_records(const struct model *m, const struct sums *s, struct out *out)
+{
 	if (!s->dropped && !s->missing)
-		say(out, "records", "%" PRIu64 "; none dropped, none missing", m->store.record_count);
+		say(out, "records", "%" PRIu64 ", none dropped, none missing", m->store.record_count);
 	else
 		say(out, "records",
 		    "%" PRIu64 "; %" PRIu64 " dropped by full rings, %" PRIu64
@@ -110,8 +136,7 @@ static void put_records(const struct model *m, const struct sums *s, struct out 
 		    " connections beyond the descriptor table",
 		    s->untraced_threads, s->untraced_conns);
 	if (m->store.note_count)
-		say(out, "input",
-		    "%" PRIu32 " things were wrong with the dumps: `dprof-analyze info` lists them",
+		say(out, "input", "%" PRIu32 " notes about the dumps: dprof-analyze info lists them",
 		    m->store.note_count);
 }
 
@@ -123,74 +148,56 @@ static double share(uint64_t part, uint64_t whole)
 	return part < whole && percent > 99.99 ? 99.99 : percent;
 }
 
-static void put_bytes(const struct sums *s, struct out *out)
+static void say_bytes(const struct sums *s, struct out *out)
 {
-	out_field(out, "bytes_seen", NULL, out_bytes(s->seen));
-	out_field(out, "bytes_unseen", NULL, out_bytes(s->unseen));
-	out_field(out, "bytes_joined", NULL, out_bytes(s->joined));
 	if (s->unseen)
 		say(out, "bytes",
-		    "%" PRIu64 " seen, %.4g %% of them at both ends; %" PRIu64 " were moved unseen (%.3g %%)",
-		    s->seen, share(s->joined, s->seen), s->unseen, 100 - share(s->seen, s->seen + s->unseen));
+		    "%" PRIu64 " seen, %.4g %% of them at both ends; %" PRIu64
+		    " more were moved, says the kernel, and no record has them",
+		    s->seen, share(s->joined, s->seen), s->unseen);
 	else
-		say(out, "bytes", "%" PRIu64 " seen, all that the kernel moved; %.4g %% of them at both ends",
+		say(out, "bytes", "%" PRIu64 " seen, %.4g %% of them at both ends; none moved unseen",
 		    s->seen, share(s->joined, s->seen));
 }
 
-/* ---- causes ---- */
-
-static void put_calls(const struct model *m, const struct sums *s, struct out *out)
+static void say_calls(const struct model *m, const struct sums *s, struct out *out)
 {
 	const struct parents *p = &m->parents;
 	char by_class[256] = "";
 	size_t at = 0;
 
-	out_object_begin(out, "calls_by_class", NULL);
-	for (unsigned int c = 0; c < EVIDENCE_KINDS; c++) {
-		put_number(out, parent_evidence_name(c), p->by_class[c]);
-		if (c == EVIDENCE_ROOT || c == EVIDENCE_JOIN || c == EVIDENCE_AMBIGUOUS || !p->by_class[c])
-			continue;
-		at += (size_t)snprintf(by_class + at, sizeof(by_class) - at, "%s%s %" PRIu64, at ? ", " : "",
-				       parent_evidence_name(c), p->by_class[c]);
-	}
-	out_object_end(out);
-	put_number(out, "ambiguous", p->by_class[EVIDENCE_AMBIGUOUS]);
-	put_number(out, "spontaneous", p->by_class[EVIDENCE_ROOT] - p->unexplained);
-	put_number(out, "unexplained", p->unexplained);
-	say(out, "calls", "%" PRIu64 "; %" PRIu64 " made for a request%s%s%s", s->calls, s->parented,
-	    at ? " (" : "", by_class, at ? ")" : "");
-	say(out, "", "%" PRIu64 " made while no request was served: each begins a trace",
+	for (unsigned int c = EVIDENCE_THREAD; c < EVIDENCE_AMBIGUOUS; c++)
+		if (p->by_class[c])
+			at += (size_t)snprintf(by_class + at, sizeof(by_class) - at, "%s%s %" PRIu64,
+					       at ? ", " : "", parent_evidence_name(c), p->by_class[c]);
+	say(out, "calls", "%" PRIu64 " seen where they were made", s->calls);
+	say(out, "", "%" PRIu64 " for a request%s%s", s->parented, at ? ": " : "", by_class);
+	say(out, "", "%" PRIu64 " while none was served: each begins a trace",
 	    p->by_class[EVIDENCE_ROOT] - p->unexplained);
-	if (p->by_class[EVIDENCE_AMBIGUOUS] || p->unexplained)
+	if (p->by_class[EVIDENCE_AMBIGUOUS])
+		say(out, "", "%" PRIu64 " fit several requests: ambiguous, none chosen",
+		    p->by_class[EVIDENCE_AMBIGUOUS]);
+	if (p->unexplained)
 		say(out, "",
-		    "%" PRIu64 " fit several requests, %" PRIu64
-		    " show none of those being served: no parent was guessed",
-		    p->by_class[EVIDENCE_AMBIGUOUS], p->unexplained);
-	put_number(out, "unpaired_responses", m->messages.unpaired_responses);
+		    "%" PRIu64 " with nothing to show which of those being served, if any: not guessed",
+		    p->unexplained);
 	if (m->messages.unpaired_responses)
 		say(out, "", "%" PRIu64 " responses without a request", m->messages.unpaired_responses);
 }
 
-static void put_spans(const struct model *m, const struct sums *s, struct out *out)
+static void say_spans(const struct model *m, const struct sums *s, struct out *out)
 {
-	put_number(out, "traces", m->root_count);
-	put_number(out, "spans", m->spans.span_count);
-	put_number(out, "lost_spans", s->lost_spans);
-	put_number(out, "open_spans", s->open_spans);
-	put_number(out, "clamped", m->spans.clamped);
-	out_field(out, "clamped_max_ns", NULL, out_ns(m->spans.clamped_ns));
-	put_number(out, "cycles", m->cycles);
 	say(out, "spans",
-	    "%" PRIu32 " in %" PRIu32 " traces; %" PRIu64 " touched by a loss, %" PRIu64 " without an answer",
+	    "%" PRIu32 ", traces %" PRIu32 "; touched by a loss %" PRIu64 ", without an answer %" PRIu64,
 	    m->spans.span_count, m->root_count, s->lost_spans, s->open_spans);
 	if (m->spans.clamped)
 		say(out, "times",
-		    "%" PRIu64 " server spans ended by their stamps after the client had the answer, "
-		    "by at most %.3g us: moved to that",
+		    "%" PRIu64 " answers left by the stamps after they had arrived, by at most %.3g us: "
+		    "moved to the arrival",
 		    m->spans.clamped, (double)m->spans.clamped_ns / 1000);
 	if (m->store.clock_count > 1)
 		say(out, "clocks",
-		    "%" PRIu32 " clocks, not aligned: times between their hosts are as wrong as they are",
+		    "%" PRIu32 ", not aligned: times between their hosts are as wrong as they are",
 		    m->store.clock_count);
 }
 
@@ -275,10 +282,14 @@ static void put_strangers(const struct stranger *s, size_t count, struct out *ou
 							out_count(s[i].connections), out_count(s[i].calls),
 							out_bytes(s[i].bytes)});
 	out_table_end(out);
+}
+
+static void say_strangers(const struct stranger *s, size_t count, struct out *out)
+{
 	if (!count)
-		say(out, "not traced", "no peer: every connection was seen at both ends");
+		say(out, "not traced", "nobody: every connection was seen at both ends");
 	for (size_t i = 0; i < count && i < STRANGERS_SHOWN; i++)
-		say(out, i ? "" : "not traced", "%s %s %s: %" PRIu64 " calls on %" PRIu64 " connections",
+		say(out, i ? "" : "not traced", "%s, %s %s: calls %" PRIu64 ", connections %" PRIu64,
 		    s[i].address, s[i].asks ? "asking" : "asked by", s[i].service, s[i].calls,
 		    s[i].connections);
 	if (count > STRANGERS_SHOWN)
@@ -301,11 +312,13 @@ int quality_put(const struct model *m, struct out *out)
 	if (!err) {
 		strangers.count = merge_strangers(strangers.items, strangers.count);
 		out_object_begin(out, "quality", "quality: what this report is about, and what it is not");
-		put_records(m, &s, out);
-		put_bytes(&s, out);
-		put_calls(m, &s, out);
-		put_spans(m, &s, out);
+		put_numbers(m, &s, out);
 		put_strangers(strangers.items, strangers.count, out);
+		say_records(m, &s, out);
+		say_bytes(&s, out);
+		say_calls(m, &s, out);
+		say_spans(m, &s, out);
+		say_strangers(strangers.items, strangers.count, out);
 		out_object_end(out);
 	}
 	vec_free(&strangers);
