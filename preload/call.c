@@ -17,9 +17,6 @@
 #include "preload/truth.h"
 
 /* What call_moved found out before the record is written. */
-_Static_assert(RECORD_OUT + CONN_OUT == RECORD_OUT && RECORD_OUT + CONN_IN == RECORD_IN,
-	       "a way gives its kind");
-
 struct moved {
 	uint64_t off;
 	uint16_t flags;
@@ -72,7 +69,7 @@ static inline __attribute__((always_inline)) struct moved call_claim(const struc
 
 	if (call_is_overtaken(c, t1))
 		return call_settle(c, n, all, t1);
-	if (thread_many) {
+	if (CONN_GET(thread_many)) {
 		moved.off = __atomic_fetch_add(off, n, __ATOMIC_RELAXED);
 		if (moved.off != c->off)
 			moved.flags = RECORD_FLAG_RACE;
@@ -109,7 +106,7 @@ call_record(const struct call *c, struct moved moved, size_t n, uint32_t head, u
 
 	if (__builtin_expect(r == NULL, 0))
 		return NULL;
-	r->kind = (uint8_t)(RECORD_OUT + c->way);
+	r->kind = c->kind;
 	r->call = c->name;
 	r->flags = moved.flags;
 	r->conn = c->id;
@@ -130,6 +127,7 @@ static __attribute__((noinline)) void call_done_rest(const struct call *c, size_
 
 	if (t1 == 0)
 		t1 = stamp_now();
+	thread_ready(); /* a thread's first call gets it its ring */
 	moved = call_claim(c, n, n, t1);
 	if (!moved.ours)
 		return;
@@ -149,6 +147,7 @@ static __attribute__((noinline)) void call_done_rest(const struct call *c, size_
 void call_done(const struct call *c, ssize_t n, const void *bytes)
 {
 	struct conn *conn = c->conn;
+	const uint8_t way = c->way;
 	uint32_t left, head;
 	uint16_t flags = 0;
 	struct record *r;
@@ -162,7 +161,7 @@ void call_done(const struct call *c, ssize_t n, const void *bytes)
 	}
 	t1 = stamp_now();
 	left = CONN_GET(conn->burst_left);
-	if (CONN_GET(conn->way) != c->way) {
+	if (CONN_GET(conn->way) != way) {
 		left = config_head_bytes;
 		flags = RECORD_FLAG_BURST;
 	}
@@ -173,19 +172,19 @@ void call_done(const struct call *c, ssize_t n, const void *bytes)
 		call_done_rest(c, (size_t)n, bytes, t1);
 		return;
 	}
-	CONN_SET(conn->way, c->way);
+	CONN_SET(conn->way, way);
 	CONN_SET(conn->burst_left, left - head);
-	r->kind = (uint8_t)(RECORD_OUT + c->way);
+	r->kind = c->kind;
 	r->call = c->name;
 	r->conn = c->id;
 	r->len = (uint32_t)n;
 	r->t0 = c->t0;
 	r->t1 = t1;
-	if (thread_many) {
-		r->off = __atomic_fetch_add(&conn->off[c->way], (uint64_t)n, __ATOMIC_RELAXED);
+	if (CONN_GET(thread_many)) {
+		r->off = __atomic_fetch_add(&conn->off[way], (uint64_t)n, __ATOMIC_RELAXED);
 		flags |= r->off != c->off ? RECORD_FLAG_RACE : 0;
 	} else {
-		r->off = arch_add(&conn->off[c->way], (uint64_t)n);
+		r->off = arch_add(&conn->off[way], (uint64_t)n);
 	}
 	r->flags = flags;
 	/* by its result, so that nothing has to be saved over the call */
@@ -204,6 +203,7 @@ void call_done_part(struct call *c, size_t n, size_t all, const struct iovec *pa
 
 	if (!moved.ours)
 		return;
+	thread_ready();
 	head = call_head(c->conn, c->way, n, &moved.flags);
 	r = call_record(c, moved, n, head, t1);
 	/* the next part comes after this one, also where the counters were set just now */

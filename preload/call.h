@@ -12,6 +12,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "common/record.h"
 #include "preload/conn.h"
 #include "preload/process.h"
 #include "preload/real.h"
@@ -30,9 +31,13 @@ struct call {
 		uint64_t then;
 	};
 	int fd;
+	uint8_t kind; /* enum record_kind: RECORD_OUT or RECORD_IN; as they lie in the record */
 	uint8_t name; /* enum call_name */
 	uint8_t way;  /* enum conn_way */
 };
+
+_Static_assert(RECORD_OUT + CONN_OUT == RECORD_OUT && RECORD_OUT + CONN_IN == RECORD_IN,
+	       "a way gives its kind");
 
 /* False: leave this call alone (no stream socket, or tracing is off). */
 static inline bool call_begin(struct call *c, enum call_name name, int fd, enum conn_way way)
@@ -41,13 +46,14 @@ static inline bool call_begin(struct call *c, enum call_name name, int fd, enum 
 
 	if (__builtin_expect(conn == &conn_none, 1))
 		return false;
-	if (__builtin_expect(conn == NULL || conn->id == 0 || !thread_has_ring(), 0)) {
+	if (__builtin_expect(conn == NULL || CONN_GET(conn->id) == 0 || !process_traced(), 0)) {
 		conn = conn_enter(fd, (uint8_t)name);
 		if (conn == NULL)
 			return false;
 	}
 	c->conn = conn;
-	c->then = __atomic_load_n(&conn->now, __ATOMIC_RELAXED);
+	c->then = CONN_GET(conn->now);
+	c->kind = (uint8_t)(RECORD_OUT + way);
 	c->off = __atomic_load_n(&conn->off[way], __ATOMIC_RELAXED);
 	c->fd = fd;
 	c->name = (uint8_t)name;

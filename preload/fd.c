@@ -59,7 +59,7 @@ long fd_syscall_close(int fd)
 EXPORT int close_range(unsigned int first, unsigned int last, int flags)
 {
 	/* with UNSHARE the other threads keep theirs */
-	if (!(flags & CLOSE_RANGE_CLOEXEC) && (!(flags & CLOSE_RANGE_UNSHARE) || !thread_many))
+	if (!(flags & CLOSE_RANGE_CLOEXEC) && (!(flags & CLOSE_RANGE_UNSHARE) || !CONN_GET(thread_many)))
 		conn_retire_range(first, last, CALL_close_range);
 	return REAL(close_range)(first, last, flags);
 }

@@ -166,6 +166,12 @@ void socket_fast_opened(int fd, uint8_t call, const struct sockaddr *to, uint32_
 	conn->connecting = n < 0;
 	if (n <= 0)
 		return;
-	c = (struct call){.conn = conn, .t0 = t0, .then = conn->now, .fd = fd, .name = call, .way = CONN_OUT};
+	c = (struct call){.conn = conn,
+			  .t0 = t0,
+			  .then = conn->now,
+			  .fd = fd,
+			  .kind = RECORD_OUT,
+			  .name = call,
+			  .way = CONN_OUT};
 	call_done_vector(&c, n, parts, count);
 }

@@ -121,7 +121,7 @@ bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uin
 		return true;
 	kernel[way] -= len;
 	/* another thread may be in the middle of a call the other way, its bytes moved and not yet claimed */
-	if (thread_many)
+	if (CONN_GET(thread_many))
 		kernel[other] = ours[other];
 	if (kernel[CONN_IN] == ours[CONN_IN] && kernel[CONN_OUT] == ours[CONN_OUT]) {
 		if (conn->checks_left > 0 && --conn->checks_left > 0)
@@ -134,7 +134,7 @@ bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uin
 	}
 	__atomic_store_n(&conn->off[CONN_IN], kernel[CONN_IN], __ATOMIC_RELAXED);
 	__atomic_store_n(&conn->off[CONN_OUT], kernel[CONN_OUT], __ATOMIC_RELAXED);
-	if (thread_many)
+	if (CONN_GET(thread_many))
 		kernel[other] = COUNT_UNKNOWN;
 	tell_resync(conn, ours, kernel, now);
 	__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELAXED);
