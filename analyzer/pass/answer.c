@@ -14,6 +14,10 @@
 #include "analyzer/hash.h"
 #include "analyzer/vec.h"
 
+#define GAP_REQUESTS  (1u << PROTO_TO_SERVER)
+#define GAP_RESPONSES (1u << PROTO_TO_CLIENT)
+#define COUNT_BAD     (SIZE_MAX / 2) /* as many as no round has */
+
 #define CONFIDENCE_KEY	   0.999f
 #define CONFIDENCE_FIFO	   0.99f
 #define CONFIDENCE_GAP	   0.6f
@@ -35,6 +39,8 @@ struct answering {
 	size_t head;
 	bool doubt;   /* the queue may be off */
 	bool settled; /* since the last doubt the queue was empty once */
+	bool ahead;   /* this client does not wait for its answers before it asks again */
+	bool inexact; /* a message ran to the end of its burst and may have hidden others */
 	VEC(struct waiting) waiting;
 	struct hash by_key;
 };
@@ -146,7 +152,7 @@ static int answer_by_key(struct answering *a, uint32_t number)
 
 static float fifo_confidence(const struct answering *a)
 {
-	return a->doubt || !a->settled ? CONFIDENCE_GAP : CONFIDENCE_FIFO;
+	return a->doubt || !a->settled || (a->ahead && a->inexact) ? CONFIDENCE_GAP : CONFIDENCE_FIFO;
 }
 
 static void drop_queue(struct answering *a)
@@ -200,8 +206,10 @@ static int enter(struct answering *a, uint32_t number)
 static bool is_gap_next(const struct answering *a, uint32_t to)
 {
 	for (; to < a->end; to++) {
+		if (mark_at(a, to)->gap & GAP_REQUESTS)
+			return true;
 		if (is_request(message_at(a, to)))
-			return mark_at(a, to)->gap;
+			return false;
 	}
 	return a->last_gap;
 }
@@ -211,7 +219,8 @@ static bool is_gap_next(const struct answering *a, uint32_t to)
 static int enter_doubtful(struct answering *a, uint32_t from, uint32_t to, size_t waiting)
 {
 	size_t asked = waiting, answered = 0;
-	bool gap = is_gap_next(a, to);
+	bool gap =
+	    waiting > 0 && is_gap_next(a, to); /* what is missing could be an answer and its next request */
 	int err = 0;
 
 	for (uint32_t i = from; i < to; i++) {
@@ -219,9 +228,9 @@ static int enter_doubtful(struct answering *a, uint32_t from, uint32_t to, size_
 
 		asked += is_asking(m);
 		answered += is_answer(m);
-		gap |= i > from && mark_at(a, i)->gap;
+		gap |= i > from && mark_at(a, i)->gap != 0;
 	}
-	if (!gap && asked == answered && asked > 0) {
+	if (!gap && !a->ahead && asked == answered && asked > 0) {
 		for (uint32_t i = from; i < to && !err; i++)
 			err = enter(a, i);
 		a->doubt = false;
@@ -256,21 +265,23 @@ static int answer_round(struct answering *a, uint32_t first, uint32_t to)
 		a->settled = true;
 	}
 	for (uint32_t i = first; i < to && !err; i++) {
-		if (mark_at(a, i)->gap) {
-			size_t from = before > a->head ? before : a->head;
-			size_t waiting = a->queue.count - from;
+		uint8_t gap = mark_at(a, i)->gap;
+
+		if (gap) {
+			size_t waiting;
 
 			/* requests of earlier rounds may have been answered in what is missing */
+			if ((gap & GAP_RESPONSES) && a->head < before)
+				a->head = before;
+			waiting = a->queue.count - a->head;
 			a->doubt = true;
-			if (!is_request(message_at(a, i)))
-				a->head = from;
-			else if (a->head < a->queue.count)
-				waiting =
-				    SIZE_MAX / 2; /* and how many of this round came before is not known */
-			return enter_doubtful(a, i, to, waiting);
+			return enter_doubtful(a, i, to,
+					      (gap & GAP_REQUESTS) && waiting ? COUNT_BAD : waiting);
 		}
 		if (a->doubt)
 			return enter_doubtful(a, i, to, 0);
+		a->ahead |= a->head < before && is_answer(message_at(a, i));
+		a->inexact |= !mark_at(a, i)->exact;
 		err = enter(a, i);
 		cut |= is_answer(message_at(a, i)) && !mark_at(a, i)->exact;
 	}
@@ -314,8 +325,9 @@ static int answer_bursts(struct answering *a, uint32_t first, uint32_t end)
 		if (is_request(m)) {
 			err = add_rpc(a, i, crossed ? CONFIDENCE_CROSSED : CONFIDENCE_BURST, false);
 			asked = (uint32_t)a->out->rpcs.count - 1;
-		} else if (asked != STORE_NONE && !(mark_at(a, i)->gap && is_gap_next(a, i))) {
-			crossed |= mark_at(a, i)->gap;
+		} else if (asked != STORE_NONE &&
+			   !((mark_at(a, i)->gap & GAP_RESPONSES) && is_gap_next(a, i))) {
+			crossed |= mark_at(a, i)->gap != 0;
 			set_response(rpc_at(a, asked), i, crossed ? CONFIDENCE_CROSSED : CONFIDENCE_BURST);
 			asked = STORE_NONE;
 		} else if (i == first) {

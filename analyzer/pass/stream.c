@@ -69,7 +69,10 @@ static void take_limits(struct stream *s, const struct store *store, const struc
 		said[0] = which == STREAM_SENT ? c.out_seen : c.in_seen;
 		said[1] = which == STREAM_SENT ? c.out_kernel : c.in_kernel;
 		for (int k = 0; k < 2; k++) {
-			if (said[k] != COUNT_UNKNOWN && said[k] > s->end)
+			if (said[k] == COUNT_UNKNOWN)
+				continue;
+			s->closed = true;
+			if (said[k] > s->end)
 				s->end = said[k];
 		}
 	}
@@ -209,6 +212,7 @@ int stream_build(struct stream *s, const struct store *store, const struct conns
 	vec_clear(&s->bursts);
 	s->start = UINT64_MAX;
 	s->end = 0;
+	s->closed = false;
 	for (int end = 0; end < 2 && !err; end++) {
 		const struct end *e = &link->ends[end == STREAM_SENT ? sender : !sender];
 
@@ -352,6 +356,35 @@ uint64_t stream_time(const struct stream *s, enum stream_end end, uint64_t off)
 	if (!p)
 		return UINT64_MAX;
 	return end == STREAM_SENT ? p->record->t0_ns : p->record->t1_ns;
+}
+
+#define SHIFT_REACH 8 /* records on each side */
+
+bool stream_shift(const struct stream *s, uint64_t off, bool backwards, uint64_t *shift)
+{
+	const struct pieces *list = &s->pieces[STREAM_RECEIVED];
+	size_t near = piece_find(list, off), from, to;
+	bool found = false;
+
+	if (near == list->count)
+		near = 0;
+	from = near > SHIFT_REACH ? near - SHIFT_REACH : 0;
+	to = list->count - near > SHIFT_REACH ? near + SHIFT_REACH : list->count;
+	for (size_t i = from; i < to; i++) {
+		const struct piece *received = &list->items[i];
+		const struct piece *sent = piece_at(&s->pieces[STREAM_SENT], received->off);
+		uint64_t ahead;
+
+		if (!sent)
+			continue;
+		ahead = received->record->t1_ns - sent->record->t0_ns;
+		if (!found || (int64_t)(ahead - *shift) < 0)
+			*shift = ahead;
+		found = true;
+	}
+	if (found && backwards)
+		*shift = -*shift;
+	return found;
 }
 
 struct transfer stream_transfer(const struct stream *s, enum stream_end end, uint64_t off0, uint64_t off1)

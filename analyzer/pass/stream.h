@@ -56,6 +56,7 @@ struct stream {
 	} bursts;
 	uint64_t start; /* first offset that any end could see */
 	uint64_t end;	/* offset behind the last byte known to have moved */
+	bool closed;	/* an end told how many they were when it closed */
 };
 
 /* Fills s, whose memory is used again, with the direction in which `sender` sends. 0 or -ENOMEM. */
@@ -79,6 +80,10 @@ uint64_t stream_burst_end(const struct stream *s, uint64_t off);
 /* When the byte at `off` was moved, as the given end saw it: entry of the sending, return of the receiving
  * call. UINT64_MAX: nothing is known of it nor of what came after. */
 uint64_t stream_time(const struct stream *s, enum stream_end end, uint64_t off);
+
+/* By how much the receiver's clock is at most ahead of the sender's (`backwards`: the sender's of the
+ * receiver's, at least), judged by the records around `off` that both ends have. False if there are none. */
+bool stream_shift(const struct stream *s, uint64_t off, bool backwards, uint64_t *shift);
 
 /* Whether that end has a record of the byte at `off`. */
 bool stream_has(const struct stream *s, enum stream_end end, uint64_t off);

@@ -34,6 +34,7 @@ struct state {
 	enum stream_end clock[2]; /* by direction: which of its ends tells the time */
 	uint32_t outstanding;	  /* requests without a response */
 	uint32_t newest;	  /* the last message, STORE_NONE */
+	uint8_t gap;		  /* bit per direction: messages are missing before the next one of either */
 	bool raw;
 	bool forget; /* responses were lost: what the grammar remembers of requests may be off */
 	_Alignas(16) uint8_t memory[PROTO_STATE_BYTES]; /* the grammar's */
@@ -68,17 +69,45 @@ static void choose_clock(struct state *s)
 	s->clock[PROTO_TO_CLIENT] = server ? STREAM_SENT : STREAM_RECEIVED;
 }
 
-/* When the byte at `off` passed the end whose clock counts. */
+/*
+ * What to add to the client's clock to get the server's, by the requests around `off` that both ends have a
+ * record of: the quickest of them, so that the order of what came before and after any other one still holds.
+ */
+static bool find_shift(const struct state *s, uint64_t *shift)
+{
+	const struct walker *requests = &s->walkers[PROTO_TO_SERVER],
+			    *responses = &s->walkers[PROTO_TO_CLIENT];
+
+	if (s->w->one_clock) {
+		*shift = 0;
+		return true;
+	}
+	return stream_shift(requests->stream, requests->at, false, shift) ||
+	       stream_shift(responses->stream, responses->at, true, shift);
+}
+
+/* When the byte at `off` passed the end whose clock counts; if only the other one has a record of it, when it
+ * should have by that. */
 static uint64_t time_of(const struct state *s, int dir, uint64_t off)
 {
 	const struct stream *stream = s->walkers[dir].stream;
 	enum stream_end end = s->clock[dir];
+	uint64_t shift;
 
 	if (off >= stream->end)
 		return UINT64_MAX;
-	if (s->w->one_clock && !stream_has(stream, end, off) && stream_has(stream, !end, off))
-		end = !end;
-	return stream_time(stream, end, off);
+	if (!stream_has(stream, STREAM_SENT, off) && !stream_has(stream, STREAM_RECEIVED, off)) {
+		size_t next = ranges_find(&stream->covered, off);
+
+		if (next == stream->covered.count)
+			return UINT64_MAX;
+		off = stream->covered.items[next].from;
+	}
+	if (stream_has(stream, end, off) || !find_shift(s, &shift))
+		return stream_time(stream, end, off);
+	/* the server's clock counts where its end received a request */
+	return s->clock[PROTO_TO_SERVER] == STREAM_RECEIVED ? stream_time(stream, !end, off) + shift
+							    : stream_time(stream, !end, off) - shift;
 }
 
 /* Whether the next request came in the burst of the last one, whose response is there and came before the
@@ -110,18 +139,30 @@ static int choose_walker(const struct state *s)
 									       : PROTO_TO_CLIENT;
 }
 
+static void note_gap(struct state *s, int dir)
+{
+	s->walkers[dir].gap = true;
+	s->gap |= (uint8_t)(1 << dir);
+}
+
 /* ---- messages ---- */
 
-/* Whether both ends that saw the message saw it as one burst. */
-static bool is_crossed(const struct stream *s, uint64_t off0, uint64_t off1)
+/* Whether the direction turned at `off` for both ends, those that saw it. */
+static bool is_turn(const struct stream *s, uint64_t off)
 {
-	const struct burst *b = stream_burst_at(s, off0);
+	const struct burst *b = stream_burst_at(s, off);
 
 	for (int end = 0; end < 2; end++) {
-		if (stream_has(s, end, off0) && !(b && b->ends & 1 << end))
-			return true;
+		if (stream_has(s, end, off) && !(b && b->ends & 1 << end))
+			return false;
 	}
-	return stream_next_burst(s, off0) < off1;
+	return true;
+}
+
+/* Whether the ends saw the message as different bursts. */
+static bool is_crossed(const struct stream *s, uint64_t off0, uint64_t off1)
+{
+	return !is_turn(s, off0) || !is_turn(s, off1) || stream_next_burst(s, off0) < off1;
 }
 
 static int take_label(struct state *s, struct message *m, const struct label *label)
@@ -151,7 +192,7 @@ static int add_message(struct state *s, int dir, uint64_t end, const uint8_t *by
 	struct mark mark = {.raw = s->raw,
 			    .exact = exact,
 			    .new_burst = stream_burst_at(walker->stream, walker->at) != NULL,
-			    .gap = walker->gap};
+			    .gap = s->gap};
 	static const uint8_t nothing[1];
 	struct label label;
 	int err;
@@ -174,6 +215,7 @@ static int add_message(struct state *s, int dir, uint64_t end, const uint8_t *by
 	s->newest = walker->last = (uint32_t)s->w->out->messages.count - 1;
 	walker->at = end;
 	walker->gap = false;
+	s->gap = 0;
 	return err;
 }
 
@@ -211,7 +253,7 @@ static int step_raw(struct state *s, int dir)
 
 	if (end == walker->at) {
 		walker->at = stream_next_burst(walker->stream, walker->at);
-		walker->gap = true;
+		note_gap(s, dir);
 		return 0;
 	}
 	if (is_same_burst(s, dir)) {
@@ -225,8 +267,17 @@ static int step_raw(struct state *s, int dir)
 	return add_message(s, dir, end, bytes, len, false);
 }
 
+/* From here on bursts, those included that the grammar did not know. */
 static void turn_raw(struct state *s)
 {
+	for (int dir = 0; dir < 2; dir++) {
+		struct walker *walker = &s->walkers[dir];
+
+		if (walker->lost == 0)
+			continue;
+		walker->at = walker->lost_from;
+		walker->gap = false;
+	}
 	s->raw = true;
 	s->outstanding = 0;
 	s->newest = STORE_NONE;
@@ -239,7 +290,7 @@ static void skip_burst(struct state *s, int dir)
 {
 	struct walker *walker = &s->walkers[dir];
 
-	walker->gap = true;
+	note_gap(s, dir);
 	walker->at = stream_next_burst(walker->stream, walker->at);
 	s->l->by_burst++;
 	if (dir == PROTO_TO_CLIENT)
@@ -285,20 +336,14 @@ static void step_lost(struct state *s, int dir)
 	struct walker *walker = &s->walkers[dir];
 	bool continued = is_continued(s, dir);
 
-	if (walker->lost++ == 0)
+	if (walker->lost++ == 0 || continued)
 		walker->lost_from = walker->at;
-	if (walker->lost >= (walker->damaged || continued ? LOST_MAX_CAUSE : LOST_MAX)) {
-		if (!continued) {
-			walker->at = walker->lost_from;
-			walker->gap = false;
-		}
+	if (walker->lost >= (walker->damaged || continued ? LOST_MAX_CAUSE : LOST_MAX))
 		turn_raw(s);
-	} else if (continued) {
+	else if (continued)
 		continue_message(s, dir);
-		walker->lost_from = walker->at;
-	} else {
+	else
 		skip_burst(s, dir);
-	}
 }
 
 /* Where the message ends, at the latest where the stream does. */
@@ -360,12 +405,14 @@ int walk_run(struct walk *w, struct walk_link *l)
 		/* one that came in the middle of the stream starts where the direction turns */
 		if (walker->at > 0 && !stream_burst_at(walker->stream, walker->at))
 			walker->at = stream_next_burst(walker->stream, walker->at);
-		walker->gap = walker->damaged = walker->stream->start > 0;
+		walker->damaged = walker->stream->start > 0;
+		if (walker->damaged)
+			note_gap(&s, dir);
 	}
 	choose_clock(&s);
 	s.raw = l->proto == s.raw_proto;
 	while (!err && (dir = choose_walker(&s)) >= 0)
 		err = s.raw ? step_raw(&s, dir) : step_grammar(&s, dir);
-	l->last_gap = s.walkers[PROTO_TO_SERVER].gap;
+	l->last_gap = s.walkers[PROTO_TO_SERVER].gap || !s.walkers[PROTO_TO_SERVER].stream->closed;
 	return err;
 }

@@ -13,7 +13,7 @@ struct mark {
 	bool raw;	/* a burst without a grammar */
 	bool exact;	/* its length is known, not only that of its burst */
 	bool new_burst; /* a burst begins with it */
-	bool gap;	/* an unknown number of messages of its direction is missing before it */
+	uint8_t gap;	/* bit per enum proto_dir: an unknown number of messages is missing before it */
 	bool crossed;	/* the two ends see the bursts differently: they were in flight at the same time */
 };
 
@@ -44,7 +44,7 @@ struct walk_link {
 	const struct proto *proto;
 	uint8_t server;	   /* enum link_side */
 	uint64_t by_burst; /* counted: messages whose edges are only those of their burst */
-	bool last_gap;	   /* requests may be missing behind the last one */
+	bool last_gap;	   /* requests may be missing at the end */
 };
 
 /*
