@@ -3,10 +3,15 @@
  */
 #include "analyzer/opt.h"
 
-static int run_dump(const struct model *m, const struct options *o, struct out *out)
+static int run_report(const struct model *m, const struct options *o, struct out *out)
 {
 	(void)o;
-	return view_dump(&m->store, out);
+	return view_report(m, out);
+}
+
+static int run_tree(const struct model *m, const struct options *o, struct out *out)
+{
+	return view_tree(m, &o->tree, out);
 }
 
 static int run_info(const struct model *m, const struct options *o, struct out *out)
@@ -15,7 +20,16 @@ static int run_info(const struct model *m, const struct options *o, struct out *
 	return view_info(m, out);
 }
 
+static int run_dump(const struct model *m, const struct options *o, struct out *out)
+{
+	(void)o;
+	return view_dump(&m->store, out);
+}
+
 const struct opt_command opt_commands[] = {
+    {"report", "services, operations (count, rate, errors, percentiles), edges, slowest requests, quality",
+     OPT_NEEDS_MODEL, run_report},
+    {"tree", "call trees, with total and handle time of each node", OPT_NEEDS_MODEL, run_tree},
     {"info", "what was recorded and what was not: losses, joins, evidence, clocks", OPT_NEEDS_MODEL,
      run_info},
     {"dump", "the raw records, readable", OPT_NEEDS_STAMPS, run_dump},
