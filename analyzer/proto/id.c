@@ -46,7 +46,6 @@ struct shape {
 	size_t letters, digits, hex, others, words;
 	int surprise; /* half bits; negative = unlike a word */
 	bool foreign; /* bytes that no one writes into a name by hand */
-	bool stamp;   /* the only letters are the T and Z of a date */
 	bool mixed;   /* letters with digits, or lower case with upper case within a word */
 };
 
@@ -83,7 +82,7 @@ static int step_score(const uint8_t *part, size_t at)
 
 static void shape_find(const uint8_t *part, size_t len, struct shape *s)
 {
-	*s = (struct shape){.stamp = true};
+	*s = (struct shape){0};
 	for (size_t i = 0; i < len; i++) {
 		uint8_t c = part[i];
 		bool inside = i > 0 && is_alnum(part[i - 1]);
@@ -98,8 +97,6 @@ static void shape_find(const uint8_t *part, size_t len, struct shape *s)
 			s->hex++;
 		if (c <= ' ' || c >= 0x7f || c == '%' || c == '@')
 			s->foreign = true;
-		if (text_is_letter(c) && text_lower(c) != 't' && text_lower(c) != 'z')
-			s->stamp = false;
 		if (!is_alnum(c))
 			continue;
 		if (!inside) {
@@ -120,8 +117,6 @@ static bool part_is_id(const uint8_t *part, size_t len, const struct shape *s)
 		return true;
 	if (!s->letters)
 		return s->digits > 0; /* numbers, dates, times, coordinates, addresses */
-	if (s->stamp && s->digits >= 8)
-		return true;
 	if (s->hex == alnum && alnum >= 8 && (s->digits > 0 || s->words == 1 || alnum >= 16)) {
 		/* Only hex, and joined as uuids and fingerprints are. */
 		for (size_t i = 0; i < len; i++) {

@@ -65,6 +65,9 @@ static const struct row rows[] = {
     ROW("mysql", "\1\0\0\0\x0e", "\7\0\0\1\0\0\0\2\0\0\0", 9),
     ROW("mysql", "", "\1\0\0\1\1\x17\0\0\2\3def\0\0", 9),
     ROW("mysql", "", "\x17\0\0\1\xff\x28\4#42000You have an er", 9),
+    /* a hint in each direction makes one that is believed */
+    ROW("mysql", "\5\0\0\0\x1a\7\0\0\0", "\7\0\0\1\0\0\0\2\0\0\0 and more", 9),
+    ROW("raw", "\5\0\0\0\x1a\7\0\0\0", "", 9),
     ROW("raw", "\x09\0\0\0\3hello 12 more", "", 3306),
     /* PostgreSQL */
     ROW("postgresql", "\0\0\0\x08\4\xd2\x16\x2f", "", 9),
@@ -78,6 +81,8 @@ static const struct row rows[] = {
 	"1\0\0\0\4"
 	"2\0\0\0\4",
 	9),
+    ROW("postgresql", "X\0\0\0\4", "", 9),
+    ROW("raw", "X\0\0\0\4", "a banner of something else", 9),
     ROW("raw", "Q", "", 5432),
     ROW("raw", "Quick brown foxes", "Zebras are here", 5432),
     /* nothing known */
