@@ -87,11 +87,11 @@ static inline __attribute__((always_inline)) uint32_t call_head(struct conn *con
 
 	/* the conn is somebody else's by now */
 	if (__builtin_expect(*flags & RECORD_FLAG_LATE, 0))
-		return n < config_head_bytes ? (uint32_t)n : config_head_bytes;
+		return n < config_head_bytes[0] ? (uint32_t)n : config_head_bytes[0];
 
 	if (CONN_GET(conn->way) != way) {
 		CONN_SET(conn->way, way);
-		left = config_head_bytes;
+		left = config_head_bytes[way == conn->asks];
 		*flags |= RECORD_FLAG_BURST;
 	}
 	head = n < left ? (uint32_t)n : left;
@@ -162,7 +162,7 @@ void call_done(const struct call *c, ssize_t n, const void *bytes)
 	t1 = stamp_now();
 	left = CONN_GET(conn->burst_left);
 	if (CONN_GET(conn->way) != way) {
-		left = config_head_bytes;
+		left = config_head_bytes[way == conn->asks];
 		flags = RECORD_FLAG_BURST;
 	}
 	head = (size_t)n < left ? (uint32_t)n : left;

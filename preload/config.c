@@ -21,10 +21,12 @@
 
 #define COMM_BYTES	16
 #define STANDARD_HEAD	256
+#define STANDARD_ASK	1024 /* generated SQL and headers with cookies are longer than answers need be */
 #define STANDARD_RING	(2u << 20)
 #define STANDARD_FLUSH	1000
 #define SETTING_BYTES	24 /* of a number in the header */
-#define CONFIG_ROWS_MAX 8
+#define CONFIG_ROWS_MAX 9
+#define NOT_SET		UINT64_MAX
 
 enum config_kind { KIND_FLAG, KIND_NUMBER, KIND_PATH, KIND_NAME };
 
@@ -33,12 +35,14 @@ const struct config_row config_rows[] = {
     {"DPROF_DIR", "a path", "./dumps",
      "where dumps go; made if it is missing; relative to the directory the program starts in"},
     {"DPROF_HOST", "a name", "the node name", "name of this host in dumps and reports"},
-    {"DPROF_SERVICE", "a name", "$OTEL_SERVICE_NAME, or the program", "name of this service in reports"},
+    {"DPROF_SERVICE", "a name", "the program",
+     "name of this service in reports; OTEL_SERVICE_NAME does as well"},
     {"DPROF_HEAD", "bytes, 0 to 16384", "256",
      "how much is copied of the first bytes of each message; 0: nothing"},
+    {"DPROF_HEAD_REQUEST", "bytes, 0 to 16384", "1024, or DPROF_HEAD",
+     "the same, of what goes to the side that accepted the connection"},
     {"DPROF_RING", "bytes, 64K to 256M", "2M", "memory for records of a thread until they are written"},
-    {"DPROF_FLUSH_MS", "milliseconds, 10 to 60000", "1000",
-     "how long a record waits at most before it is written"},
+    {"DPROF_FLUSH_MS", "ms, 10 to 60000", "1000", "how long a record waits at most before it is written"},
     {"DPROF_VERBOSE", "0 or 1", "0", "1: says on stderr which dump is written"},
     {NULL, NULL, NULL, NULL},
 };
@@ -54,6 +58,7 @@ static const struct {
     {KIND_NAME, offsetof(struct config, host), 0, 0},
     {KIND_NAME, offsetof(struct config, service), 0, 0},
     {KIND_NUMBER, offsetof(struct config, head_bytes), 0, RING_DATA_MAX},
+    {KIND_NUMBER, offsetof(struct config, head_request_bytes), 0, RING_DATA_MAX},
     {KIND_NUMBER, offsetof(struct config, ring_bytes), RING_BYTES_MIN, RING_BYTES_MAX},
     {KIND_NUMBER, offsetof(struct config, flush_ms), 10, 60000},
     {KIND_FLAG, offsetof(struct config, verbose), 0, 1},
@@ -67,15 +72,17 @@ enum { READ_NOT, READ_RUNNING, READ_DONE };
 extern char **environ;
 
 static uint32_t config_read;
-static struct config config = {
-    .head_bytes = STANDARD_HEAD, .ring_bytes = STANDARD_RING, .flush_ms = STANDARD_FLUSH};
+static struct config config = {.head_bytes = NOT_SET,
+			       .head_request_bytes = NOT_SET,
+			       .ring_bytes = STANDARD_RING,
+			       .flush_ms = STANDARD_FLUSH};
 static const struct config config_nothing = {.disable = true};
 static char bad_values[CONFIG_ROWS_MAX][64]; /* "" = was fine */
 static uint32_t complained;
 static char number_texts[CONFIG_ROWS_MAX][SETTING_BYTES];
 static const char *settings[2 * CONFIG_ROWS_MAX + 1];
 
-uint32_t config_head_bytes = STANDARD_HEAD;
+uint32_t config_head_bytes[2] = {STANDARD_HEAD, STANDARD_ASK};
 
 /* The value of a variable, NULL if it is not set or empty. */
 static const char *variable(const char *name)
@@ -168,8 +175,12 @@ static void read_program(void)
 			base = s + 1;
 	sys_call(SYS_prctl, PR_GET_NAME, comm);
 	text_start(&t, config.program, sizeof config.program);
-	text_add(&t,
-		 comm[0] == '\0' || (strlen(comm) == COMM_BYTES - 1 && text_after(base, comm)) ? base : comm);
+	/* cut short, or started as /proc/self/exe: then the file's name says more */
+	if ((strlen(comm) == COMM_BYTES - 1 && text_after(base, comm)) || text_equal(comm, "exe") ||
+	    comm[0] == '\0')
+		text_add(&t, base);
+	else
+		text_add(&t, comm);
 	if (t.len == 0)
 		text_add(&t, "unknown");
 }
@@ -235,7 +246,12 @@ static void read_all(void)
 	}
 	while ((config.ring_bytes & (config.ring_bytes - 1)) != 0) /* up to a power of two */
 		config.ring_bytes += config.ring_bytes & -config.ring_bytes;
-	config_head_bytes = (uint32_t)config.head_bytes;
+	if (config.head_request_bytes == NOT_SET)
+		config.head_request_bytes = config.head_bytes == NOT_SET ? STANDARD_ASK : config.head_bytes;
+	if (config.head_bytes == NOT_SET)
+		config.head_bytes = STANDARD_HEAD;
+	config_head_bytes[0] = (uint32_t)config.head_bytes;
+	config_head_bytes[1] = (uint32_t)config.head_request_bytes;
 	list_settings();
 }
 

@@ -21,6 +21,7 @@ struct config {
 	char program[CONFIG_NAME_BYTES];
 	char exe[CONFIG_PATH_BYTES];
 	uint64_t head_bytes;
+	uint64_t head_request_bytes;
 	uint64_t ring_bytes; /* a power of two */
 	uint64_t flush_ms;
 };
@@ -28,8 +29,8 @@ struct config {
 /* The settings; reads them at the first call. Safe from any thread and before our constructor. */
 const struct config *config_get(void);
 
-/* config_get()->head_bytes, for the hot path. */
-extern uint32_t config_head_bytes __attribute__((visibility("hidden")));
+/* For the hot path: head_bytes, and of the way that requests go head_request_bytes. */
+extern uint32_t config_head_bytes[2] __attribute__((visibility("hidden")));
 
 /* Says what was wrong with the settings, one line each; once. */
 void config_complain(void);

@@ -125,6 +125,7 @@ static struct conn *slab_take(void)
 	conn->version = version + 1;
 	conn->refs = 1;
 	conn->way = CONN_NO_WAY;
+	conn->asks = CONN_NO_WAY;
 	return conn;
 }
 
@@ -251,6 +252,8 @@ static void begin(struct conn *conn, int fd, uint8_t call, uint16_t flags, struc
 	uint64_t kernel[2];
 
 	conn->family = sight->end.family;
+	if (flags & (RECORD_FLAG_CONNECT | RECORD_FLAG_ACCEPT))
+		conn->asks = flags & RECORD_FLAG_CONNECT ? CONN_OUT : CONN_IN;
 	conn->counted = sight->counted;
 	conn->cookie = sight->end.cookie;
 	conn->checked_at = conn->checks_left ? 0 : t1;
