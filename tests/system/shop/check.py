@@ -295,18 +295,18 @@ class Check:
         return any(span["host"] == "web" and span["side"] == "server" and len(span["children"]) > 1
                    for span, _ in walk(root))
 
+    def is_work(self, span):
+        """Something that only a request makes the application do (not a login or a farewell)."""
+        if span["operation"] in self.shapes:
+            return span["operation"] != "GET /ready"
+        hosts = [span["host"]] if span["host"] in PROTOCOLS else PROTOCOLS
+        return any((host, self.name(host, span["operation"])) in self.truth["calls"] for host in hosts)
+
     def other_roots(self):
-        """Everything that is not below a request: only what the shop's start asks, untraced, before the load."""
-        wrong = []
-        for root in self.roots:
-            if root["host"] == "client":
-                continue
-            probe = root["side"] == "server" and (
-                root["operation"] == "GET /ready" if root["host"] == "web"
-                else (root["host"], self.name(root["host"], root["operation"])) not in self.truth["calls"])
-            if not probe and not self.killed:
-                wrong.append(sketch(root))
-        self.claim("tree: no call of the application stands outside a request", wrong)
+        """Not below a request: what the shop asks at its start, untraced, and what servers say among themselves."""
+        wrong = [sketch(root) for root in self.roots
+                 if root["host"] != "client" and any(self.is_work(span) for span, _ in walk(root))]
+        self.claim("tree: nothing that a request did stands outside of it", wrong)
 
     # ---- time and loss ----
 
@@ -334,10 +334,17 @@ class Check:
 
     def losses(self):
         quality = self.report["quality"]
-        wanted = ["dropped"] if self.killed else ["dropped", "bytes_unseen"]
         self.claim(f"report: {quality['records']} records; 0 dropped; 0 of {quality['bytes_seen']} bytes not seen",
-                   [f"{key}: {quality[key]}" for key in wanted if quality[key] != 0])
-        self.claim("report: records there are", [] if quality["records"] > 10 * self.client["answered"] else ["few"])
+                   [f"{key}: {quality[key]}" for key in ("dropped", "bytes_unseen") if quality[key] != 0])
+        wrong = [f"{process['host']} {process['pid']}: {key}: {process[key]}" for process in self.info["processes"]
+                 for key in ("dropped", "missing", "bytes_unseen", "untraced_threads", "untraced_conns", "damaged")
+                 if process[key]]
+        self.claim(f"info: {len(self.info['processes'])} processes, whole", wrong)
+        ends = {process["pid"]: process["end"] for process in self.info["processes"]}
+        self.claim("info: each process ended in order, or was killed and salvaged",
+                   [f"{pid}: {end}" for pid, end in ends.items()
+                    if end != ("salvaged" if pid in self.killed else "exit")] +
+                   [f"{pid}: killed, and no dump" for pid in self.killed if pid not in ends])
         if not self.killed:
             self.claim("tree: no trace with a loss", [sketch(trace["root"]) for trace in self.tree["traces"]
                                                       if trace["lost"] and trace["root"]["host"] == "client"])
