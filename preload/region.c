@@ -53,9 +53,11 @@ static int region_open(struct region *r, uint32_t uid, uint32_t pid, uint64_t bo
 			continue;
 		if (fd < 0)
 			return fd;
-		if (sys_call(SYS_flock, fd, LOCK_EX) == 0 && sys_call(SYS_fstat, fd, &st) == 0 &&
-		    st.st_nlink == 1)
+		r->lock = sys_open(r->path, O_RDONLY | O_NOFOLLOW, 0);
+		if (r->lock >= 0 && sys_call(SYS_flock, r->lock, LOCK_EX) == 0 &&
+		    sys_call(SYS_fstat, fd, &st) == 0 && st.st_nlink == 1)
 			return fd;
+		sys_close(r->lock);
 		sys_close(fd);
 	}
 	return -EEXIST;
@@ -271,6 +273,7 @@ void region_remove(struct region *r)
 		return;
 	sys_call(SYS_unlink, r->path);
 	sys_close(r->fd);
+	sys_close(r->lock);
 	r->fd = -1;
 }
 

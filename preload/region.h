@@ -64,7 +64,8 @@ struct region_place {
 };
 
 struct region {
-	int fd; /* -1: anonymous memory */
+	int fd;	  /* -1: anonymous memory */
+	int lock; /* open, locked */
 	char path[128];
 	struct region_head *head;
 	uint64_t file_bytes;

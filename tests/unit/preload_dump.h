@@ -130,6 +130,15 @@ static inline void dump_facts_of(const char *path, struct dump_facts *f, bool nu
 	free(bytes);
 }
 
+/* A fresh directory for a test; 0 or -1. */
+static inline int dump_top(char *path, size_t cap, const char *test)
+{
+	const char *where = getenv("TMPDIR");
+
+	snprintf(path, cap, "%s/%s_XXXXXX", where != NULL ? where : "/tmp", test);
+	return mkdtemp(path) == NULL ? -1 : 0;
+}
+
 /* The only dump in `dir`; its path. */
 static inline const char *dump_only(const char *dir)
 {

@@ -18,8 +18,8 @@
 #define ROUNDS 20000u
 #define NOBODY 65534
 
-static char top[64] = "/tmp/preload_faults_XXXXXX";
-static char dir[128];
+static char top[200];
+static char dir[256];
 static bool may_mount, shm_mounted;
 static struct producer_board *board;
 static int board_fd;
@@ -157,7 +157,7 @@ struct outcome {
 
 static struct outcome run(enum how how, char *setting, void (*before)(void))
 {
-	char how_text[8], fd_text[8], where[200];
+	char how_text[8], fd_text[8], where[300];
 	char *argv[] = {"/proc/self/exe", "traffic", fd_text, how_text, NULL};
 	/* its leak checker is one more thread, and has a look at ours */
 	char *env[] = {where, "ASAN_OPTIONS=detect_leaks=0", setting, NULL};
@@ -266,7 +266,7 @@ static void forks(void **state)
 	DIR *d;
 	struct dirent *e;
 	int found = 0;
-	char path[400];
+	char path[600];
 
 	(void)state;
 	check_fault(FORK, NULL, NULL, 0, NULL);
@@ -492,7 +492,7 @@ static void stderr_without_reader(void)
 /* A message that cannot be said does not kill, block or go elsewhere. */
 static void unheard(void **state)
 {
-	char data[200];
+	char data[256];
 	struct stat st;
 
 	(void)state;
@@ -519,7 +519,7 @@ static int set_up(void **state)
 	(void)state;
 	board = producer_board_make(&board_fd);
 	may_mount = unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
-	return mkdtemp(top) == NULL;
+	return dump_top(top, sizeof top, "preload_faults") < 0;
 }
 
 static int each(void **state)

@@ -34,6 +34,8 @@ struct producer_board {
 	uint32_t data_bytes;
 	uint32_t pause_every; /* gives the processor away each so many records; 0: never */
 	uint32_t traced;
+	uint32_t leave_child; /* which lives on, untraced */
+	int32_t child;
 	uint32_t result; /* of a computation that tracing must not change */
 };
 
@@ -75,6 +77,7 @@ static inline void *producer_run(void *of)
 static inline int producer_main(char **argv)
 {
 	pthread_t threads[PRODUCER_THREADS];
+	pid_t child;
 
 	producer_board =
 	    mmap(NULL, sizeof *producer_board, PROT_READ | PROT_WRITE, MAP_SHARED, atoi(argv[2]), 0);
@@ -82,6 +85,13 @@ static inline int producer_main(char **argv)
 		return 9;
 	for (uint32_t i = 1; i < producer_board->threads_n; i++)
 		pthread_create(&threads[i], NULL, producer_run, &producer_board->threads[i]);
+	if (producer_board->leave_child) {
+		thread_ready();
+		child = fork();
+		while (child == 0)
+			pause();
+		producer_board->child = child;
+	}
 	producer_run(&producer_board->threads[0]);
 	for (uint32_t i = 1; i < producer_board->threads_n; i++)
 		pthread_join(threads[i], NULL);

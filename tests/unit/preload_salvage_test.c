@@ -10,7 +10,7 @@
 
 #define KILLS 50
 
-static char top[64] = "/tmp/preload_salvage_XXXXXX";
+static char top[200];
 static struct encoder encoder;
 
 struct seen {
@@ -57,7 +57,7 @@ static struct seen salvage(const char *dir, int breaths)
 
 static const char *fresh_dir(const char *name)
 {
-	static char dir[128];
+	static char dir[256];
 
 	snprintf(dir, sizeof dir, "%s/%s", top, name);
 	dump_dir_remove(dir);
@@ -188,6 +188,24 @@ static void half_frame(void **state)
 	fclose(dump);
 	assert_int_equal(salvage(dir, 0).done, 1);
 	check_dump(b, dir, "salvaged");
+	munmap(b, sizeof *b);
+	close(fd);
+}
+
+/* A child that does nothing has inherited the rings: its parent is dead all the same. */
+static void child_lives(void **state)
+{
+	int fd;
+	struct producer_board *b = producer_board_make(&fd);
+	const char *dir = fresh_dir("child_lives");
+
+	(void)state;
+	b->threads_n = 1;
+	b->leave_child = 1;
+	run_and_kill(b, fd, dir, 5000, false);
+	assert_int_equal(salvage(dir, 0).done, 1);
+	check_dump(b, dir, "salvaged");
+	assert_int_equal(kill(b->child, SIGKILL), 0);
 	munmap(b, sizeof *b);
 	close(fd);
 }
@@ -342,13 +360,13 @@ static void foreign_dump(void **state)
 static int set_up(void **state)
 {
 	(void)state;
-	return mkdtemp(top) == NULL || encoder_open(&encoder) < 0;
+	return dump_top(top, sizeof top, "preload_salvage") < 0 || encoder_open(&encoder) < 0;
 }
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = {"kills", "killed_salvage", "half_frame", "dump_gone",
-					    "alive", "lies",	       "foreign"};
+	static const char *const names[] = {"kills",	 "killed_salvage", "half_frame", "child_lives",
+					    "dump_gone", "alive",	   "lies",	 "foreign"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -360,13 +378,10 @@ static int tear_down(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(kills),
-	    cmocka_unit_test(killed_salvage),
-	    cmocka_unit_test(half_frame),
-	    cmocka_unit_test(dump_gone),
-	    cmocka_unit_test(alive_or_elsewhere),
-	    cmocka_unit_test(lies),
-	    cmocka_unit_test(foreign_dump),
+	    cmocka_unit_test(kills),	  cmocka_unit_test(killed_salvage),
+	    cmocka_unit_test(half_frame), cmocka_unit_test(child_lives),
+	    cmocka_unit_test(dump_gone),  cmocka_unit_test(alive_or_elsewhere),
+	    cmocka_unit_test(lies),	  cmocka_unit_test(foreign_dump),
 	};
 
 	if (argc == 3 && strcmp(argv[1], "producer") == 0)
