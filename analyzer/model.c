@@ -257,12 +257,13 @@ static const char *default_operation(const struct model *m, uint32_t span, char 
 
 	if (m->spans.spans[span].control)
 		return "connect";
+	if (strcmp(proto->proto->name, "raw") != 0) {
+		snprintf(text, size, "%s message", proto->proto->name);
+		return text;
+	}
 	if (server->family == ENDPOINT_UNIX)
 		return unix_path(m, link, text, size);
-	if (strcmp(proto->proto->name, "raw") != 0)
-		snprintf(text, size, "%s message", proto->proto->name);
-	else
-		snprintf(text, size, "port %u", server->port);
+	snprintf(text, size, "port %u", server->port);
 	return text;
 }
 
@@ -283,7 +284,7 @@ static int set_names(struct model *m)
 
 		node->service = services[s->process];
 		node->operation = m->messages.messages[rpc->request].operation;
-		if (!node->operation)
+		if (!node->operation || strcmp(model_protocol(m, i), "raw") == 0)
 			node->operation = add_text(m, default_operation(m, i, text, sizeof(text)));
 		if (s->peer == STORE_NONE)
 			node->peer =

@@ -231,15 +231,36 @@ static int walk_stream(struct collect *c, uint32_t view, bool in)
 	return err;
 }
 
+/* The end of a connection that we serve, as our threads came to know it. */
+static int walk_end(struct collect *c, uint32_t view)
+{
+	const struct view *v = &c->story->conns->views[view];
+	uint32_t closed = v->close_record;
+	int err = 0;
+
+	for (uint32_t i = v->in_count; i-- > 0 && !err;) {
+		if (!(c->process->records[v->in[i]].flags & RECORD_FLAG_EOF))
+			break;
+		err = add(c, EVENT_END, v->in[i], view, true, true);
+	}
+	/* What is still open at the end of the process was closed by nobody. */
+	if (!err && closed != STORE_NONE && !(c->process->records[closed].flags & RECORD_FLAG_EXIT))
+		err = add(c, EVENT_END, closed, view, true, true);
+	return err;
+}
+
 static int walk_view(struct collect *c, uint32_t view)
 {
 	const struct view *v = &c->story->conns->views[view];
+	uint32_t link = c->story->links->of_view[view];
 	int err = 0;
 
 	if (v->open_record != STORE_NONE && (c->process->records[v->open_record].flags & RECORD_FLAG_CONNECT))
 		err = add(c, EVENT_OPEN, v->open_record, view, true, true);
 	if (c->story->view_side[view] == SIDE_NONE)
 		return err;
+	if (c->story->view_side[view] == c->story->messages->protos[link].server)
+		err = err ? err : walk_end(c, view);
 	err = err ? err : walk_stream(c, view, true);
 	return err ? err : walk_stream(c, view, false);
 }

@@ -10,9 +10,11 @@
 #include "analyzer/pass/span.h"
 
 enum event_kind {
-	EVENT_TURN,	  /* a wait for more than one thing: what comes next may belong to anybody */
-	EVENT_LOST,	  /* records of this thread are missing here */
-	EVENT_OPEN,	  /* connect; subject is the view */
+	EVENT_TURN, /* a wait for more than one thing: what comes next may belong to anybody */
+	EVENT_LOST, /* records of this thread are missing here */
+	EVENT_OPEN, /* connect; subject is the view */
+	EVENT_END,  /* of a connection that this process serves: its last byte came, or close; subject is the
+		       view */
 	EVENT_CALL_OUT,	  /* first bytes of a call; subject is its client span */
 	EVENT_ANSWER_OUT, /* bytes of the answer to a request; subject is its server span */
 	EVENT_REQUEST_IN, /* bytes of a request; subject is its server span */

@@ -50,6 +50,8 @@ struct walk {
 	struct scan *out;
 	struct thread *threads;	  /* of the process */
 	struct opening *openings; /* by view */
+	uint32_t *reader;	  /* by view: the thread that serves it */
+	bool passes;		  /* this process hands its connections from thread to thread */
 	uint32_t turns;
 	VEC(uint32_t) calls;
 	VEC(struct contexts) choices;
@@ -178,10 +180,21 @@ static void follow(const struct thread *t, struct claim *claim, uint32_t context
 	claim->crowded = t->anchor.crowded;
 }
 
+/*
+ * Whether what this thread does after an answer is still for that request. In an event loop, until the turn
+ * ends. Else only if the thread belongs to its connection until that ends: one that gets connections or
+ * requests from others may wait for the next one in a way that is not seen.
+ */
+static bool goes_on(const struct walk *w, const struct thread *t)
+{
+	return t->anchor.context != STORE_NONE && is_request(w, t->anchor.context) && !t->given &&
+	       (t->loops || !w->passes);
+}
+
 /* Nothing that waits for an answer came in before it in its turn. */
 static void follow_nothing(const struct walk *w, struct thread *t, struct claim *claim, uint32_t call)
 {
-	if (t->anchor.context != STORE_NONE && is_request(w, t->anchor.context) && !t->given) {
+	if (goes_on(w, t)) {
 		claim->context = t->anchor.context;
 		claim->before = t->anchor.call;
 		claim->way = WAY_AFTER;
@@ -339,6 +352,10 @@ static int step(struct walk *w, const struct event *e)
 	case EVENT_OPEN:
 		open_out(w, t, e);
 		return 0;
+	case EVENT_END:
+		if (!t->loops)
+			t->anchor = no_anchor;
+		return 0;
 	case EVENT_CALL_OUT:
 		return call_out(w, t, e);
 	case EVENT_REQUEST_IN:
@@ -357,23 +374,47 @@ static int step(struct walk *w, const struct event *e)
 	return 0;
 }
 
+/* The view on which a process received a request. */
+static uint32_t view_of(const struct walk *w, uint32_t request)
+{
+	const struct story *s = w->story;
+	uint32_t rpc = s->spans->spans[request].rpc;
+
+	return s->messages->messages[s->messages->rpcs[rpc].request].received.view;
+}
+
+static void look_at(struct walk *w, const struct event *e)
+{
+	struct service *s = e->subject < w->story->spans->span_count ? &w->out->services[e->subject] : NULL;
+	uint32_t view = e->subject;
+
+	if (e->kind == EVENT_TURN)
+		w->threads[e->thread].loops = true;
+	if (e->kind == EVENT_REQUEST_IN && e->last)
+		s->thread = e->thread;
+	if (e->kind == EVENT_ANSWER_OUT && e->first && s->thread != e->thread)
+		w->threads[e->thread].given = true;
+	if (e->kind == EVENT_REQUEST_IN)
+		view = view_of(w, e->subject);
+	else if (e->kind != EVENT_END)
+		return;
+	if (view == STORE_NONE)
+		return;
+	if (w->reader[view] == STORE_NONE)
+		w->reader[view] = e->thread;
+	else if (w->reader[view] != e->thread)
+		w->passes = true;
+}
+
 /* What must be known of the threads before the walk. `services` is used for it and left as it was. */
 static void look_ahead(struct walk *w, const struct events *events, uint32_t thread_count)
 {
+	w->passes = false;
 	for (uint32_t i = 0; i < thread_count; i++)
 		w->threads[i] = (struct thread){
 		    .anchor = no_anchor, .turn = ++w->turns, .stretch = STORE_NONE, .service = STORE_NONE};
-	for (uint32_t i = 0; i < events->count; i++) {
-		const struct event *e = &events->items[i];
-
-		if (e->kind == EVENT_TURN)
-			w->threads[e->thread].loops = true;
-		else if (e->kind == EVENT_REQUEST_IN && e->last)
-			w->out->services[e->subject].thread = e->thread;
-		else if (e->kind == EVENT_ANSWER_OUT && e->first &&
-			 w->out->services[e->subject].thread != e->thread)
-			w->threads[e->thread].given = true;
-	}
+	for (uint32_t i = 0; i < events->count; i++)
+		look_at(w, &events->items[i]);
 	for (uint32_t i = 0; i < events->count; i++)
 		if (events->items[i].kind == EVENT_REQUEST_IN)
 			w->out->services[events->items[i].subject].thread = STORE_NONE;
@@ -454,13 +495,17 @@ int parent_scan(const struct story *story, struct scan *out)
 	out->claims = calloc(story->spans->span_count + 1ul, sizeof(*out->claims));
 	out->services = calloc(story->spans->span_count + 1ul, sizeof(*out->services));
 	w.openings = calloc(story->conns->view_count + 1ul, sizeof(*w.openings));
-	if (!out->claims || !out->services || !w.openings)
+	w.reader = malloc((story->conns->view_count + 1ul) * sizeof(*w.reader));
+	if (!out->claims || !out->services || !w.openings || !w.reader)
 		err = -ENOMEM;
 	else
 		prepare(story, out);
+	for (uint32_t i = 0; i < story->conns->view_count && !err; i++)
+		w.reader[i] = STORE_NONE;
 	for (uint32_t i = 0; i < story->store->process_count && !err; i++)
 		err = walk_process(&w, i);
 	free(w.openings);
+	free(w.reader);
 	out->calls = w.calls.items;
 	out->call_count = (uint32_t)w.calls.count;
 	out->choices = w.choices.items;

@@ -324,7 +324,8 @@ static bool makes_edge(const struct span *s)
 	return s->side == SPAN_CLIENT || s->peer == STORE_NONE;
 }
 
-static int compare_edges(const void *left, const void *right, void *model)
+/* All edges of one kind between two services. */
+static int compare_routes(const void *left, const void *right, void *model)
 {
 	const struct model *m = model;
 	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
@@ -334,36 +335,86 @@ static int compare_edges(const void *left, const void *right, void *model)
 		return order;
 	order = strcmp(caller(m, a), caller(m, b));
 	order = order ? order : strcmp(answerer(m, a), answerer(m, b));
-	order = order ? order : compare_texts(m, m->nodes[a].operation, m->nodes[b].operation);
 	return order ? order : vec_compare(m->parents.edges[a].class, m->parents.edges[b].class);
+}
+
+/* And of one operation. */
+static int compare_edges(const void *left, const void *right, void *model)
+{
+	const struct model *m = model;
+	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+	int order = compare_routes(left, right, model);
+
+	if (order || !makes_edge(span_at(m, a)))
+		return order;
+	return compare_texts(m, m->nodes[a].operation, m->nodes[b].operation);
+}
+
+static double mean_probability(const struct model *m, const uint32_t *spans, uint32_t count)
+{
+	double sum = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		sum += (double)m->parents.edges[spans[i]].probability;
+	return sum / count;
+}
+
+static void put_edges(const struct model *m, const uint32_t *order, struct out *out)
+{
+	static const struct out_column columns[] = {
+	    {"from", NULL, OUT_TEXT},	{"to", NULL, OUT_TEXT},	   {"operation", NULL, OUT_TEXT},
+	    {"count", NULL, OUT_COUNT}, {"class", NULL, OUT_TEXT}, {"probability", NULL, OUT_PROBABILITY},
+	};
+	uint32_t n = m->spans.span_count;
+
+	out_table_begin(out, "edges", NULL, columns, 6);
+	for (uint32_t from = 0, to; from < n && makes_edge(span_at(m, order[from])); from = to) {
+		uint32_t any = order[from];
+
+		to = run_end(m, order, from, compare_edges);
+		out_row(out, (const struct out_value[]){
+				 out_text(caller(m, any)), out_text(answerer(m, any)),
+				 out_text(model_operation(m, any)), out_count(to - from),
+				 out_text(parent_evidence_name(m->parents.edges[any].class)),
+				 out_probability(mean_probability(m, order + from, to - from))});
+	}
+	out_table_end(out);
+}
+
+/* For people: all operations together, for there are many. The order of the edges is that of the routes, too.
+ */
+static void draw_edges(const struct model *m, const uint32_t *order, struct out *out)
+{
+	static const struct out_column columns[] = {
+	    {NULL, "from", OUT_TEXT},	  {NULL, "to", OUT_TEXT},	   {NULL, "calls", OUT_COUNT},
+	    {NULL, "for whom", OUT_TEXT}, {NULL, "sure", OUT_PROBABILITY},
+	};
+	uint32_t n = m->spans.span_count;
+
+	out_table_begin(out, NULL, "edges", columns, 5);
+	for (uint32_t from = 0, to; from < n && makes_edge(span_at(m, order[from])); from = to) {
+		uint32_t any = order[from];
+		bool root = m->parents.edges[any].class == EVIDENCE_ROOT;
+
+		to = run_end(m, order, from, compare_routes);
+		out_row(
+		    out,
+		    (const struct out_value[]){
+			out_text(caller(m, any)), out_text(answerer(m, any)), out_count(to - from),
+			out_text(root ? "begins a trace" : parent_evidence_name(m->parents.edges[any].class)),
+			root ? out_absent() : out_probability(mean_probability(m, order + from, to - from))});
+	}
+	out_table_end(out);
 }
 
 int operations_put_edges(const struct model *m, struct out *out)
 {
-	static const struct out_column columns[] = {
-	    {"from", "from", OUT_TEXT},		  {"to", "to", OUT_TEXT},
-	    {"operation", "operation", OUT_TEXT}, {"count", "count", OUT_COUNT},
-	    {"class", "evidence", OUT_TEXT},	  {"probability", "sure", OUT_PROBABILITY},
-	};
-	uint32_t *order = sorted_spans(m, compare_edges), n = m->spans.span_count;
+	uint32_t *order = sorted_spans(m, compare_edges);
 
 	if (!order)
 		return -ENOMEM;
-	out_table_begin(out, "edges", "edges: who calls whom, and what shows for which request", columns, 6);
-	for (uint32_t from = 0, to; from < n && makes_edge(span_at(m, order[from])); from = to) {
-		const struct edge *edge = &m->parents.edges[order[from]];
-		double sum = 0;
-
-		to = run_end(m, order, from, compare_edges);
-		for (uint32_t i = from; i < to; i++)
-			sum += (double)m->parents.edges[order[i]].probability;
-		out_row(out,
-			(const struct out_value[]){
-			    out_text(caller(m, order[from])), out_text(answerer(m, order[from])),
-			    out_text(model_operation(m, order[from])), out_count(to - from),
-			    out_text(parent_evidence_name(edge->class)), out_probability(sum / (to - from))});
-	}
-	out_table_end(out);
+	put_edges(m, order, out);
+	draw_edges(m, order, out);
 	free(order);
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/out/units.h"
 #include "analyzer/vec.h"
 
 #define STRANGERS_SHOWN 10u
@@ -187,14 +188,17 @@ static void say_calls(const struct model *m, const struct sums *s, struct out *o
 
 static void say_spans(const struct model *m, const struct sums *s, struct out *out)
 {
+	char most[UNITS_TEXT_BYTES];
+
+	units_print(most, out_ns(m->spans.clamped_ns));
 	say(out, "spans",
 	    "%" PRIu32 ", traces %" PRIu32 "; touched by a loss %" PRIu64 ", without an answer %" PRIu64,
 	    m->spans.span_count, m->root_count, s->lost_spans, s->open_spans);
 	if (m->spans.clamped)
 		say(out, "times",
-		    "%" PRIu64 " answers left by the stamps after they had arrived, by at most %.3g us: "
-		    "moved to the arrival",
-		    m->spans.clamped, (double)m->spans.clamped_ns / 1000);
+		    "%" PRIu64 " sends of an answer returned after it had arrived, by at most %s: the "
+		    "server's time ends with the arrival",
+		    m->spans.clamped, most);
 	if (m->store.clock_count > 1)
 		say(out, "clocks",
 		    "%" PRIu32 ", not aligned: times between their hosts are as wrong as they are",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cast.h - a process that serves and calls, for the tests of pass/parent; on top of story.h. */
+/* cast.h - a process that serves and calls, for the tests of pass/parent; on top of told.h. */
 #ifndef DPROF_TESTS_CAST_H
 #define DPROF_TESTS_CAST_H
 
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/story.h"
+#include "tests/unit/told.h"
 
 #define P 0u /* the process that serves and calls */
 
@@ -21,46 +21,46 @@ struct cast {
 
 static inline struct cast cast_of(uint32_t requests, uint32_t calls)
 {
-	struct cast c = {.t = story_begin(1)};
+	struct cast c = {.t = told_begin(1)};
 
 	for (uint32_t i = 0; i < requests; i++) {
-		c.r_conn[i] = story_conn(c.t, STORY_NOBODY, P);
-		c.r[i] = story_rpc(c.t, c.r_conn[i]);
+		c.r_conn[i] = told_conn(c.t, TOLD_NOBODY, P);
+		c.r[i] = told_rpc(c.t, c.r_conn[i]);
 	}
 	for (uint32_t i = 0; i < calls; i++) {
-		c.q_conn[i] = story_conn(c.t, P, STORY_NOBODY);
-		c.q[i] = story_rpc(c.t, c.q_conn[i]);
+		c.q_conn[i] = told_conn(c.t, P, TOLD_NOBODY);
+		c.q[i] = told_rpc(c.t, c.q_conn[i]);
 	}
 	return c;
 }
 
-#define read_request(c, thread, i) story_move((c)->t, P, thread, (c)->r[i], ASKS)
-#define send_answer(c, thread, i)  story_move((c)->t, P, thread, (c)->r[i], ANSWERS)
-#define send_call(c, thread, i)	   story_move((c)->t, P, thread, (c)->q[i], ASKS)
-#define read_answer(c, thread, i)  story_move((c)->t, P, thread, (c)->q[i], ANSWERS)
-#define wait_for_any(c, thread)	   story_wait((c)->t, P, thread)
+#define read_request(c, thread, i) told_move((c)->t, P, thread, (c)->r[i], ASKS)
+#define send_answer(c, thread, i)  told_move((c)->t, P, thread, (c)->r[i], ANSWERS)
+#define send_call(c, thread, i)	   told_move((c)->t, P, thread, (c)->q[i], ASKS)
+#define read_answer(c, thread, i)  told_move((c)->t, P, thread, (c)->q[i], ANSWERS)
+#define wait_for_any(c, thread)	   told_wait((c)->t, P, thread)
 
 static inline void check(const struct cast *c, uint32_t call, uint32_t request, enum evidence class)
 {
-	const struct edge *e = story_edge(c->t, c->q[call]);
+	const struct edge *e = told_edge(c->t, c->q[call]);
 
-	assert_int_equal(story_parent(c->t, c->q[call]), request == STORY_NOBODY ? request : c->r[request]);
+	assert_int_equal(told_parent(c->t, c->q[call]), request == TOLD_NOBODY ? request : c->r[request]);
 	assert_string_equal(parent_evidence_name(e->class), parent_evidence_name(class));
-	if (request == STORY_NOBODY)
+	if (request == TOLD_NOBODY)
 		return;
 	assert_true(e->probability >= .5f && e->probability <= .999f);
 }
 
 static inline float p_of(const struct cast *c, uint32_t call)
 {
-	return story_edge(c->t, c->q[call])->probability;
+	return told_edge(c->t, c->q[call])->probability;
 }
 
 static inline uint32_t runner_up(const struct cast *c, uint32_t call)
 {
-	uint32_t span = story_edge(c->t, c->q[call])->runner_up;
+	uint32_t span = told_edge(c->t, c->q[call])->runner_up;
 
-	return span == STORE_NONE ? STORY_NOBODY : c->t->m.spans.spans[span].rpc;
+	return span == STORE_NONE ? TOLD_NOBODY : c->t->m.spans.spans[span].rpc;
 }
 
 #endif

@@ -23,10 +23,10 @@ static void test_turn_without_request_names_none(void **state)
 	wait_for_any(&c, 0);
 	send_answer(&c, 0, 0);
 	send_answer(&c, 0, 1);
-	story_end(c.t);
-	check(&c, 0, STORY_NOBODY, EVIDENCE_ROOT);
+	told_end(c.t);
+	check(&c, 0, TOLD_NOBODY, EVIDENCE_ROOT);
 	assert_int_equal(c.t->m.parents.unexplained, 1);
-	story_free(c.t);
+	told_free(c.t);
 }
 
 static void test_loop_with_kept_connections(void **state)
@@ -44,11 +44,11 @@ static void test_loop_with_kept_connections(void **state)
 	send_answer(&c, 0, 1);
 	read_answer(&c, 0, 0);
 	send_answer(&c, 0, 0);
-	story_end(c.t);
+	told_end(c.t);
 	check(&c, 0, 0, EVIDENCE_TURN);
 	check(&c, 1, 1, EVIDENCE_TURN);
 	assert_true(p_of(&c, 0) >= .998f && p_of(&c, 1) >= .998f);
-	story_free(c.t);
+	told_free(c.t);
 }
 
 static void test_loop_that_connects_first(void **state)
@@ -58,12 +58,12 @@ static void test_loop_that_connects_first(void **state)
 	(void)state;
 	wait_for_any(&c, 0);
 	read_request(&c, 0, 0);
-	story_connect(c.t, P, 0, c.q_conn[0]);
+	told_connect(c.t, P, 0, c.q_conn[0]);
 	read_request(&c, 0, 1);
-	story_connect(c.t, P, 0, c.q_conn[1]);
+	told_connect(c.t, P, 0, c.q_conn[1]);
 	wait_for_any(&c, 0);
 	read_request(&c, 0, 2);
-	story_connect(c.t, P, 0, c.q_conn[2]);
+	told_connect(c.t, P, 0, c.q_conn[2]);
 	send_call(&c, 0, 1); /* its connect is done; the latest request is 2 */
 	wait_for_any(&c, 0);
 	send_call(&c, 0, 0);
@@ -77,13 +77,13 @@ static void test_loop_that_connects_first(void **state)
 	wait_for_any(&c, 0);
 	read_answer(&c, 0, 2);
 	send_answer(&c, 0, 2);
-	story_end(c.t);
+	told_end(c.t);
 	for (uint32_t i = 0; i < 3; i++) {
 		check(&c, i, i, EVIDENCE_CONNECT);
 		assert_true(p_of(&c, i) >= .99f);
 	}
-	assert_int_equal(runner_up(&c, 0), STORY_NOBODY);
-	story_free(c.t);
+	assert_int_equal(runner_up(&c, 0), TOLD_NOBODY);
+	told_free(c.t);
 }
 
 /* A connection that a pool opened for one request and gave to another. */
@@ -94,7 +94,7 @@ static void test_connection_opened_for_another(void **state)
 	(void)state;
 	wait_for_any(&c, 0);
 	read_request(&c, 0, 0);
-	story_connect(c.t, P, 0, c.q_conn[0]);
+	told_connect(c.t, P, 0, c.q_conn[0]);
 	wait_for_any(&c, 0);
 	read_request(&c, 0, 1);
 	send_call(&c, 0, 0);
@@ -103,10 +103,10 @@ static void test_connection_opened_for_another(void **state)
 	send_answer(&c, 0, 1);
 	wait_for_any(&c, 0);
 	send_answer(&c, 0, 0);
-	story_end(c.t);
+	told_end(c.t);
 	check(&c, 0, 1, EVIDENCE_OWNER);
 	assert_int_equal(runner_up(&c, 0), c.r[0]);
-	story_free(c.t);
+	told_free(c.t);
 }
 
 static void test_loop_goes_on_after_an_answer(void **state)
@@ -129,11 +129,11 @@ static void test_loop_goes_on_after_an_answer(void **state)
 	wait_for_any(&c, 0);
 	read_answer(&c, 0, 2);
 	send_answer(&c, 0, 1);
-	story_end(c.t);
+	told_end(c.t);
 	check(&c, 0, 0, EVIDENCE_TURN);
 	check(&c, 1, 0, EVIDENCE_CHAIN);
 	check(&c, 2, 1, EVIDENCE_TURN);
-	story_free(c.t);
+	told_free(c.t);
 }
 
 static void test_several_requests_in_a_turn_are_ambiguous(void **state)
@@ -151,12 +151,12 @@ static void test_several_requests_in_a_turn_are_ambiguous(void **state)
 	read_answer(&c, 0, 1);
 	send_answer(&c, 0, 0);
 	send_answer(&c, 0, 1);
-	story_end(c.t);
-	check(&c, 0, STORY_NOBODY, EVIDENCE_AMBIGUOUS);
-	check(&c, 1, STORY_NOBODY, EVIDENCE_AMBIGUOUS);
-	assert_int_not_equal(runner_up(&c, 0), STORY_NOBODY);
+	told_end(c.t);
+	check(&c, 0, TOLD_NOBODY, EVIDENCE_AMBIGUOUS);
+	check(&c, 1, TOLD_NOBODY, EVIDENCE_AMBIGUOUS);
+	assert_int_not_equal(runner_up(&c, 0), TOLD_NOBODY);
 	assert_int_equal(c.t->m.parents.by_class[EVIDENCE_AMBIGUOUS], 2);
-	story_free(c.t);
+	told_free(c.t);
 }
 
 static void test_the_answer_decides_between_several(void **state)
@@ -174,11 +174,11 @@ static void test_the_answer_decides_between_several(void **state)
 	send_answer(&c, 0, 1);
 	read_answer(&c, 0, 0);
 	send_answer(&c, 0, 0);
-	story_end(c.t);
+	told_end(c.t);
 	check(&c, 0, 0, EVIDENCE_OWNER);
 	check(&c, 1, 1, EVIDENCE_OWNER);
 	assert_int_equal(runner_up(&c, 0), c.r[1]);
-	story_free(c.t);
+	told_free(c.t);
 }
 
 /* Reads only schedule; what they lead to stands at the start of the next turn, before the next reads. */
@@ -204,38 +204,38 @@ static void test_asyncio_names_nobody_wrongly(void **state)
 	wait_for_any(&c, 0);
 	send_answer(&c, 0, 0);
 	send_answer(&c, 0, 2);
-	story_end(c.t);
+	told_end(c.t);
 	for (uint32_t i = 0; i < 3; i++)
-		assert_int_equal(story_parent(c.t, c.q[i]), STORY_NOBODY);
-	story_free(c.t);
+		assert_int_equal(told_parent(c.t, c.q[i]), TOLD_NOBODY);
+	told_free(c.t);
 }
 
 /* The request of the answer was over before the call was: the call took the connection that became free. */
 static void test_a_freed_connection_is_taken_by_another(void **state)
 {
-	struct told *t = story_begin(1);
-	uint32_t a = story_conn(t, STORY_NOBODY, P), r0 = story_rpc(t, a), b = story_conn(t, STORY_NOBODY, P);
-	uint32_t r1 = story_rpc(t, b), pool = story_conn(t, P, STORY_NOBODY), q0 = story_rpc(t, pool);
-	uint32_t q1 = story_rpc(t, pool);
+	struct told *t = told_begin(1);
+	uint32_t a = told_conn(t, TOLD_NOBODY, P), r0 = told_rpc(t, a), b = told_conn(t, TOLD_NOBODY, P);
+	uint32_t r1 = told_rpc(t, b), pool = told_conn(t, P, TOLD_NOBODY), q0 = told_rpc(t, pool);
+	uint32_t q1 = told_rpc(t, pool);
 
 	(void)state;
-	story_wait(t, P, 0);
-	story_move(t, P, 0, r0, ASKS);
-	story_move(t, P, 0, q0, ASKS);
-	story_wait(t, P, 0);
-	story_move(t, P, 0, r1, ASKS); /* has to wait for the connection */
-	story_wait(t, P, 0);
-	story_move(t, P, 0, q0, ANSWERS);
-	story_move(t, P, 0, q1, ASKS);
-	story_move(t, P, 0, r0, ANSWERS);
-	story_wait(t, P, 0);
-	story_move(t, P, 0, q1, ANSWERS);
-	story_move(t, P, 0, r1, ANSWERS);
-	story_end(t);
-	assert_int_equal(story_parent(t, q0), r0);
-	assert_int_equal(story_parent(t, q1), r1);
-	assert_int_equal(story_edge(t, q1)->class, EVIDENCE_OWNER);
-	story_free(t);
+	told_wait(t, P, 0);
+	told_move(t, P, 0, r0, ASKS);
+	told_move(t, P, 0, q0, ASKS);
+	told_wait(t, P, 0);
+	told_move(t, P, 0, r1, ASKS); /* has to wait for the connection */
+	told_wait(t, P, 0);
+	told_move(t, P, 0, q0, ANSWERS);
+	told_move(t, P, 0, q1, ASKS);
+	told_move(t, P, 0, r0, ANSWERS);
+	told_wait(t, P, 0);
+	told_move(t, P, 0, q1, ANSWERS);
+	told_move(t, P, 0, r1, ANSWERS);
+	told_end(t);
+	assert_int_equal(told_parent(t, q0), r0);
+	assert_int_equal(told_parent(t, q1), r1);
+	assert_int_equal(told_edge(t, q1)->class, EVIDENCE_OWNER);
+	told_free(t);
 }
 
 static void test_contradiction_chooses_none(void **state)
@@ -253,10 +253,10 @@ static void test_contradiction_chooses_none(void **state)
 	send_answer(&c, 0, 1);
 	wait_for_any(&c, 0);
 	send_answer(&c, 0, 0);
-	story_end(c.t);
-	check(&c, 0, STORY_NOBODY, EVIDENCE_AMBIGUOUS);
+	told_end(c.t);
+	check(&c, 0, TOLD_NOBODY, EVIDENCE_AMBIGUOUS);
 	assert_int_equal(runner_up(&c, 0), c.r[0]);
-	story_free(c.t);
+	told_free(c.t);
 }
 
 int main(void)

@@ -18,11 +18,11 @@ static void test_worker_calls_one_after_another(void **state)
 	send_call(&c, 0, 1);
 	read_answer(&c, 0, 1);
 	send_answer(&c, 0, 0);
-	story_end(c.t);
+	told_end(c.t);
 	check(&c, 0, 0, EVIDENCE_THREAD);
 	check(&c, 1, 0, EVIDENCE_THREAD);
-	assert_true(p_of(&c, 0) >= .998f && !story_edge(c.t, c.q[0])->async);
-	story_free(c.t);
+	assert_true(p_of(&c, 0) >= .998f && !told_edge(c.t, c.q[0])->async);
+	told_free(c.t);
 }
 
 static void test_pool_workers_do_not_mix(void **state)
@@ -38,16 +38,16 @@ static void test_pool_workers_do_not_mix(void **state)
 	read_answer(&c, 0, 0);
 	send_answer(&c, 1, 1);
 	send_answer(&c, 0, 0);
-	story_end(c.t);
+	told_end(c.t);
 	check(&c, 0, 0, EVIDENCE_THREAD);
 	check(&c, 1, 1, EVIDENCE_THREAD);
-	story_free(c.t);
+	told_free(c.t);
 }
 
 static void test_worker_that_polls_one_connection(void **state)
 {
 	struct cast c = cast_of(1, 1);
-	struct story_move *poll;
+	struct told_move *poll;
 
 	(void)state;
 	read_request(&c, 0, 0);
@@ -57,9 +57,9 @@ static void test_worker_that_polls_one_connection(void **state)
 	send_call(&c, 0, 0);
 	read_answer(&c, 0, 0);
 	send_answer(&c, 0, 0);
-	story_end(c.t);
+	told_end(c.t);
 	check(&c, 0, 0, EVIDENCE_THREAD);
-	story_free(c.t);
+	told_free(c.t);
 }
 
 /* ---- parts, pipelines, connections ---- */
@@ -70,17 +70,17 @@ static void test_request_in_parts(void **state)
 
 	(void)state;
 	wait_for_any(&c, 0);
-	story_bytes(c.t, P, 0, c.r[0], ASKS, 0, 4);
+	told_bytes(c.t, P, 0, c.r[0], ASKS, 0, 4);
 	wait_for_any(&c, 0);
 	read_request(&c, 0, 1);
 	send_call(&c, 0, 1);
-	story_bytes(c.t, P, 0, c.r[0], ASKS, 4, STORY_BYTES);
+	told_bytes(c.t, P, 0, c.r[0], ASKS, 4, TOLD_BYTES);
 	send_call(&c, 0, 0);
 	wait_for_any(&c, 0);
-	story_end(c.t);
+	told_end(c.t);
 	check(&c, 0, 0, EVIDENCE_TURN);
 	check(&c, 1, 1, EVIDENCE_TURN);
-	story_free(c.t);
+	told_free(c.t);
 }
 
 /* A proxy that passes a body on while it arrives: the call begins before the request is there. */
@@ -90,33 +90,33 @@ static void test_request_passed_on_while_it_comes(void **state)
 
 	(void)state;
 	wait_for_any(&c, 0);
-	story_bytes(c.t, P, 0, c.r[0], ASKS, 0, 4);
-	story_bytes(c.t, P, 0, c.q[0], ASKS, 0, 4);
+	told_bytes(c.t, P, 0, c.r[0], ASKS, 0, 4);
+	told_bytes(c.t, P, 0, c.q[0], ASKS, 0, 4);
 	wait_for_any(&c, 0);
-	story_bytes(c.t, P, 0, c.r[0], ASKS, 4, STORY_BYTES);
-	story_bytes(c.t, P, 0, c.q[0], ASKS, 4, STORY_BYTES);
+	told_bytes(c.t, P, 0, c.r[0], ASKS, 4, TOLD_BYTES);
+	told_bytes(c.t, P, 0, c.q[0], ASKS, 4, TOLD_BYTES);
 	wait_for_any(&c, 0);
 	read_answer(&c, 0, 0);
 	send_answer(&c, 0, 0);
-	story_end(c.t);
+	told_end(c.t);
 	check(&c, 0, 0, EVIDENCE_TURN);
 	assert_int_equal(c.t->m.early, 1);
 	for (uint32_t i = 0; i < c.t->m.spans.span_count; i++) /* both begin together now */
 		assert_int_equal(c.t->m.nodes[i].start_ns, c.t->m.nodes[0].start_ns);
-	story_free(c.t);
+	told_free(c.t);
 }
 
 /* Two requests of one connection in one record; calls q0 and q1. */
 static struct told *pipelined(uint32_t r[2], uint32_t q[2])
 {
-	struct told *t = story_begin(1);
-	uint32_t front = story_conn(t, STORY_NOBODY, P), back;
+	struct told *t = told_begin(1);
+	uint32_t front = told_conn(t, TOLD_NOBODY, P), back;
 
-	r[0] = story_rpc(t, front);
-	r[1] = story_rpc(t, front);
+	r[0] = told_rpc(t, front);
+	r[1] = told_rpc(t, front);
 	for (int i = 0; i < 2; i++) {
-		back = story_conn(t, P, STORY_NOBODY);
-		q[i] = story_rpc(t, back);
+		back = told_conn(t, P, TOLD_NOBODY);
+		q[i] = told_rpc(t, back);
 	}
 	return t;
 }
@@ -127,16 +127,16 @@ static void test_pipelined_requests_of_a_worker(void **state)
 	struct told *t = pipelined(r, q);
 
 	(void)state;
-	story_bytes(t, P, 0, r[0], ASKS, 0, 2 * STORY_BYTES);
+	told_bytes(t, P, 0, r[0], ASKS, 0, 2 * TOLD_BYTES);
 	for (int i = 0; i < 2; i++) {
-		story_move(t, P, 0, q[i], ASKS);
-		story_move(t, P, 0, q[i], ANSWERS);
-		story_move(t, P, 0, r[i], ANSWERS);
+		told_move(t, P, 0, q[i], ASKS);
+		told_move(t, P, 0, q[i], ANSWERS);
+		told_move(t, P, 0, r[i], ANSWERS);
 	}
-	story_end(t);
-	assert_int_equal(story_parent(t, q[0]), r[0]);
-	assert_int_equal(story_parent(t, q[1]), r[1]);
-	story_free(t);
+	told_end(t);
+	assert_int_equal(told_parent(t, q[0]), r[0]);
+	assert_int_equal(told_parent(t, q[1]), r[1]);
+	told_free(t);
 }
 
 /* A loop may begin the second request before it has answered the first. */
@@ -146,19 +146,19 @@ static void test_pipelined_requests_of_a_loop(void **state)
 	struct told *t = pipelined(r, q);
 
 	(void)state;
-	story_wait(t, P, 0);
-	story_bytes(t, P, 0, r[0], ASKS, 0, 2 * STORY_BYTES);
-	story_move(t, P, 0, q[0], ASKS);
-	story_move(t, P, 0, q[1], ASKS);
+	told_wait(t, P, 0);
+	told_bytes(t, P, 0, r[0], ASKS, 0, 2 * TOLD_BYTES);
+	told_move(t, P, 0, q[0], ASKS);
+	told_move(t, P, 0, q[1], ASKS);
 	for (int i = 0; i < 2; i++) {
-		story_wait(t, P, 0);
-		story_move(t, P, 0, q[i], ANSWERS);
-		story_move(t, P, 0, r[i], ANSWERS);
+		told_wait(t, P, 0);
+		told_move(t, P, 0, q[i], ANSWERS);
+		told_move(t, P, 0, r[i], ANSWERS);
 	}
-	story_end(t);
-	assert_int_equal(story_parent(t, q[0]), r[0]);
-	assert_int_not_equal(story_parent(t, q[1]), r[0]);
-	story_free(t);
+	told_end(t);
+	assert_int_equal(told_parent(t, q[0]), r[0]);
+	assert_int_not_equal(told_parent(t, q[1]), r[0]);
+	told_free(t);
 }
 
 static void test_greeting_belongs_to_who_connected(void **state)
@@ -173,18 +173,18 @@ static void test_greeting_belongs_to_who_connected(void **state)
 	c.t->rpcs[c.q[0]].one_way = true;
 	wait_for_any(&c, 0);
 	read_request(&c, 0, 0);
-	story_connect(c.t, P, 0, c.q_conn[0]);
+	told_connect(c.t, P, 0, c.q_conn[0]);
 	wait_for_any(&c, 0);
-	story_move(c.t, P, 0, c.q[0], ASKS); /* received */
+	told_move(c.t, P, 0, c.q[0], ASKS); /* received */
 	send_call(&c, 0, 1);
 	wait_for_any(&c, 0);
 	read_answer(&c, 0, 1);
 	send_answer(&c, 0, 0);
-	story_end(c.t);
-	assert_int_equal(story_parent(c.t, c.q[0]), c.r[0]);
-	assert_int_equal(story_parent(c.t, c.q[1]), c.r[0]);
-	assert_true(c.t->m.spans.spans[story_span(c.t, c.q[0], SPAN_CLIENT)].control);
-	story_free(c.t);
+	told_end(c.t);
+	assert_int_equal(told_parent(c.t, c.q[0]), c.r[0]);
+	assert_int_equal(told_parent(c.t, c.q[1]), c.r[0]);
+	assert_true(c.t->m.spans.spans[told_span(c.t, c.q[0], SPAN_CLIENT)].control);
+	told_free(c.t);
 }
 
 /* ---- several threads ---- */
@@ -204,11 +204,11 @@ static void test_handed_over_to_a_worker(void **state)
 	send_call(&c, 1, 2); /* the next task, not work left over from request 0 */
 	read_answer(&c, 1, 2);
 	send_answer(&c, 1, 1);
-	story_end(c.t);
+	told_end(c.t);
 	check(&c, 0, 0, EVIDENCE_OWNER);
 	check(&c, 1, 0, EVIDENCE_CHAIN);
 	check(&c, 2, 1, EVIDENCE_OWNER);
-	story_free(c.t);
+	told_free(c.t);
 }
 
 static void test_handed_over_and_answered_elsewhere(void **state)
@@ -224,10 +224,10 @@ static void test_handed_over_and_answered_elsewhere(void **state)
 	read_answer(&c, 1, 1);
 	send_answer(&c, 0, 0);
 	send_answer(&c, 0, 1);
-	story_end(c.t);
-	check(&c, 0, STORY_NOBODY, EVIDENCE_ROOT);
-	check(&c, 1, STORY_NOBODY, EVIDENCE_ROOT);
-	story_free(c.t);
+	told_end(c.t);
+	check(&c, 0, TOLD_NOBODY, EVIDENCE_ROOT);
+	check(&c, 1, TOLD_NOBODY, EVIDENCE_ROOT);
+	told_free(c.t);
 }
 
 static void test_one_thread_per_direction(void **state)
@@ -239,10 +239,10 @@ static void test_one_thread_per_direction(void **state)
 	send_call(&c, 0, 0);
 	read_answer(&c, 1, 0);
 	send_answer(&c, 1, 0);
-	story_end(c.t);
+	told_end(c.t);
 	check(&c, 0, 0, EVIDENCE_TURN);
 	assert_true(p_of(&c, 0) >= .998f);
-	story_free(c.t);
+	told_free(c.t);
 }
 
 static void test_fan_out_over_threads_is_not_guessed(void **state)
@@ -256,10 +256,10 @@ static void test_fan_out_over_threads_is_not_guessed(void **state)
 	read_answer(&c, 1, 0);
 	read_answer(&c, 2, 1);
 	send_answer(&c, 0, 0);
-	story_end(c.t);
-	check(&c, 0, STORY_NOBODY, EVIDENCE_ROOT);
+	told_end(c.t);
+	check(&c, 0, TOLD_NOBODY, EVIDENCE_ROOT);
 	assert_int_equal(c.t->m.parents.unexplained, 2);
-	story_free(c.t);
+	told_free(c.t);
 }
 
 /* ---- after the answer, and losses ---- */
@@ -279,14 +279,48 @@ static void test_work_after_the_answer(void **state)
 	send_call(&c, 0, 2);
 	read_answer(&c, 0, 2);
 	send_answer(&c, 0, 1);
-	story_end(c.t);
+	told_end(c.t);
 	check(&c, 0, 0, EVIDENCE_TURN);
 	check(&c, 1, 0, EVIDENCE_CHAIN);
 	check(&c, 2, 1, EVIDENCE_THREAD);
-	assert_true(story_edge(c.t, c.q[0])->async && story_edge(c.t, c.q[1])->async);
-	assert_false(story_edge(c.t, c.q[2])->async);
+	assert_true(told_edge(c.t, c.q[0])->async && told_edge(c.t, c.q[1])->async);
+	assert_false(told_edge(c.t, c.q[2])->async);
 	assert_true(p_of(&c, 0) < .98f);
-	story_free(c.t);
+	told_free(c.t);
+}
+
+/* After its connection has ended, a thread's work is nobody's. */
+static void test_work_after_the_connection(void **state)
+{
+	struct cast c = cast_of(1, 1);
+
+	(void)state;
+	read_request(&c, 0, 0);
+	send_answer(&c, 0, 0);
+	told_bytes(c.t, P, 0, c.r[0], ASKS, TOLD_BYTES, TOLD_BYTES);
+	c.t->moves[c.t->move_count - 1].record.flags = RECORD_FLAG_EOF;
+	send_call(&c, 0, 0);
+	told_end(c.t);
+	check(&c, 0, TOLD_NOBODY, EVIDENCE_ROOT);
+	told_free(c.t);
+}
+
+/* Where threads take turns at a connection, nobody sees a thread wait for its next one. */
+static void test_work_after_the_answer_in_a_pool(void **state)
+{
+	struct told *t = told_begin(1);
+	uint32_t front = told_conn(t, TOLD_NOBODY, P), r0 = told_rpc(t, front), r1 = told_rpc(t, front);
+	uint32_t back = told_conn(t, P, TOLD_NOBODY), q = told_rpc(t, back);
+
+	(void)state;
+	told_move(t, P, 0, r0, ASKS);
+	told_move(t, P, 0, r0, ANSWERS);
+	told_move(t, P, 1, r1, ASKS);
+	told_move(t, P, 1, r1, ANSWERS);
+	told_move(t, P, 0, q, ASKS); /* much later, at the end of the thread */
+	told_end(t);
+	assert_int_equal(told_parent(t, q), TOLD_NOBODY);
+	told_free(t);
 }
 
 static void test_nothing_is_carried_over_lost_records(void **state)
@@ -296,14 +330,14 @@ static void test_nothing_is_carried_over_lost_records(void **state)
 	(void)state;
 	read_request(&c, 0, 0);
 	send_call(&c, 0, 0);
-	story_lost(c.t, P, 0); /* an answer, and request 1 */
+	told_lost(c.t, P, 0); /* an answer, and request 1 */
 	send_call(&c, 0, 1);
 	send_answer(&c, 0, 1);
-	story_end(c.t);
+	told_end(c.t);
 	check(&c, 0, 0, EVIDENCE_TURN);
-	check(&c, 1, STORY_NOBODY, EVIDENCE_ROOT);
-	assert_true(c.t->m.spans.spans[story_span(c.t, c.r[0], SPAN_SERVER)].lost);
-	story_free(c.t);
+	check(&c, 1, TOLD_NOBODY, EVIDENCE_ROOT);
+	assert_true(c.t->m.spans.spans[told_span(c.t, c.r[0], SPAN_SERVER)].lost);
+	told_free(c.t);
 }
 
 static void test_spontaneous_work_is_a_root(void **state)
@@ -315,10 +349,10 @@ static void test_spontaneous_work_is_a_root(void **state)
 	read_answer(&c, 0, 0);
 	read_request(&c, 1, 0);
 	send_answer(&c, 1, 0);
-	story_end(c.t);
-	check(&c, 0, STORY_NOBODY, EVIDENCE_ROOT);
+	told_end(c.t);
+	check(&c, 0, TOLD_NOBODY, EVIDENCE_ROOT);
 	assert_int_equal(c.t->m.parents.unexplained, 0);
-	story_free(c.t);
+	told_free(c.t);
 }
 
 int main(void)
@@ -337,6 +371,8 @@ int main(void)
 	    cmocka_unit_test(test_one_thread_per_direction),
 	    cmocka_unit_test(test_fan_out_over_threads_is_not_guessed),
 	    cmocka_unit_test(test_work_after_the_answer),
+	    cmocka_unit_test(test_work_after_the_connection),
+	    cmocka_unit_test(test_work_after_the_answer_in_a_pool),
 	    cmocka_unit_test(test_nothing_is_carried_over_lost_records),
 	    cmocka_unit_test(test_spontaneous_work_is_a_root),
 	};

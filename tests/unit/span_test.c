@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/story.h"
+#include "tests/unit/told.h"
 
 #define CLIENT 0u
 #define SERVER 1u
@@ -14,17 +14,17 @@
 /* A client, a server, one connection, `rpcs` RPCs numbered from 0. */
 static struct told *two(uint32_t rpcs)
 {
-	struct told *t = story_begin(2);
-	uint32_t conn = story_conn(t, CLIENT, SERVER);
+	struct told *t = told_begin(2);
+	uint32_t conn = told_conn(t, CLIENT, SERVER);
 
 	while (rpcs--)
-		story_rpc(t, conn);
+		told_rpc(t, conn);
 	return t;
 }
 
 static const struct span *span_of(const struct told *t, uint32_t rpc, enum span_side side)
 {
-	uint32_t number = story_span(t, rpc, side);
+	uint32_t number = told_span(t, rpc, side);
 
 	assert_int_not_equal(number, STORE_NONE);
 	return &t->m.spans.spans[number];
@@ -37,10 +37,10 @@ static struct store_record *last_record(struct told *t)
 
 static void exchange(struct told *t, uint32_t rpc)
 {
-	story_move(t, CLIENT, 0, rpc, ASKS);
-	story_move(t, SERVER, 0, rpc, ASKS);
-	story_move(t, SERVER, 0, rpc, ANSWERS);
-	story_move(t, CLIENT, 0, rpc, ANSWERS);
+	told_move(t, CLIENT, 0, rpc, ASKS);
+	told_move(t, SERVER, 0, rpc, ASKS);
+	told_move(t, SERVER, 0, rpc, ANSWERS);
+	told_move(t, CLIENT, 0, rpc, ANSWERS);
 }
 
 static void test_both_sides(void **state)
@@ -50,7 +50,7 @@ static void test_both_sides(void **state)
 
 	(void)state;
 	exchange(t, 0);
-	story_end(t);
+	told_end(t);
 	client = span_of(t, 0, SPAN_CLIENT);
 	server = span_of(t, 0, SPAN_SERVER);
 	assert_int_equal(client->start_ns, 1000); /* entry of the first send */
@@ -61,30 +61,30 @@ static void test_both_sides(void **state)
 	assert_int_equal(server->handle_ns, 10);
 	assert_int_equal(client->first_byte_ns, 1035);
 	assert_int_equal(server->first_byte_ns, 1020);
-	assert_int_equal(client->bytes_out, STORY_BYTES);
-	assert_int_equal(server->bytes_in, STORY_BYTES);
+	assert_int_equal(client->bytes_out, TOLD_BYTES);
+	assert_int_equal(server->bytes_in, TOLD_BYTES);
 	assert_ptr_equal(&t->m.spans.spans[client->peer], server);
 	assert_ptr_equal(&t->m.spans.spans[server->peer], client);
 	assert_int_equal(client->cid, server->cid);
 	assert_false(client->lost || client->open || server->lost || server->open);
 	assert_int_equal(t->m.spans.clamped, 0);
-	story_free(t);
+	told_free(t);
 }
 
 static void test_one_side_is_enough(void **state)
 {
-	struct told *t = story_begin(1);
-	uint32_t conn = story_conn(t, CLIENT, STORY_NOBODY), rpc = story_rpc(t, conn);
+	struct told *t = told_begin(1);
+	uint32_t conn = told_conn(t, CLIENT, TOLD_NOBODY), rpc = told_rpc(t, conn);
 
 	(void)state;
-	story_move(t, CLIENT, 0, rpc, ASKS);
-	story_move(t, CLIENT, 0, rpc, ANSWERS);
-	story_end(t);
+	told_move(t, CLIENT, 0, rpc, ASKS);
+	told_move(t, CLIENT, 0, rpc, ANSWERS);
+	told_end(t);
 	assert_int_equal(t->m.spans.span_count, 1);
 	assert_int_equal(span_of(t, rpc, SPAN_CLIENT)->peer, STORE_NONE);
 	assert_int_equal(span_of(t, rpc, SPAN_CLIENT)->handle_ns, 0);
 	assert_int_equal(span_of(t, rpc, SPAN_CLIENT)->end_ns, 1015);
-	story_free(t);
+	told_free(t);
 }
 
 /* The send returned when the client had long got the bytes. */
@@ -95,11 +95,11 @@ static void test_server_ends_no_later_than_its_client(void **state)
 	(void)state;
 	exchange(t, 0);
 	t->moves[2].record.t1_ns = 1300;
-	story_end(t);
+	told_end(t);
 	assert_int_equal(span_of(t, 0, SPAN_SERVER)->end_ns, 1035);
 	assert_int_equal(t->m.spans.clamped, 1);
 	assert_int_equal(t->m.spans.clamped_ns, 265);
-	story_free(t);
+	told_free(t);
 }
 
 /* Another kernel's clock may be wrong: its times are left as they are. */
@@ -114,11 +114,11 @@ static void test_other_clocks_are_not_clamped(void **state)
 		t->moves[i].record.t0_ns += 5000;
 		t->moves[i].record.t1_ns += 5000;
 	}
-	story_end(t);
+	told_end(t);
 	assert_int_equal(span_of(t, 0, SPAN_SERVER)->start_ns, 6015);
 	assert_int_equal(span_of(t, 0, SPAN_SERVER)->end_ns, 6025);
 	assert_int_equal(t->m.spans.clamped, 0);
-	story_free(t);
+	told_free(t);
 }
 
 static void test_answered_before_the_request_was_whole(void **state)
@@ -126,15 +126,15 @@ static void test_answered_before_the_request_was_whole(void **state)
 	struct told *t = two(1);
 
 	(void)state;
-	story_move(t, CLIENT, 0, 0, ASKS);
-	story_bytes(t, SERVER, 0, 0, ASKS, 0, 4); /* too large, says the server */
-	story_move(t, SERVER, 0, 0, ANSWERS);
-	story_bytes(t, SERVER, 0, 0, ASKS, 4, STORY_BYTES);
-	story_move(t, CLIENT, 0, 0, ANSWERS);
-	story_end(t);
+	told_move(t, CLIENT, 0, 0, ASKS);
+	told_bytes(t, SERVER, 0, 0, ASKS, 0, 4); /* too large, says the server */
+	told_move(t, SERVER, 0, 0, ANSWERS);
+	told_bytes(t, SERVER, 0, 0, ASKS, 4, TOLD_BYTES);
+	told_move(t, CLIENT, 0, 0, ANSWERS);
+	told_end(t);
 	assert_int_equal(span_of(t, 0, SPAN_SERVER)->start_ns, 1015);
 	assert_int_equal(span_of(t, 0, SPAN_SERVER)->end_ns, 1025);
-	story_free(t);
+	told_free(t);
 }
 
 static void test_unanswered_lasts_until_the_connection_ends(void **state)
@@ -143,22 +143,22 @@ static void test_unanswered_lasts_until_the_connection_ends(void **state)
 	struct store_record *end;
 
 	(void)state;
-	story_move(t, CLIENT, 0, 0, ASKS);
-	story_move(t, SERVER, 0, 0, ASKS);
-	story_bytes(t, CLIENT, 0, 0, ANSWERS, 0, 0);
+	told_move(t, CLIENT, 0, 0, ASKS);
+	told_move(t, SERVER, 0, 0, ASKS);
+	told_bytes(t, CLIENT, 0, 0, ANSWERS, 0, 0);
 	end = last_record(t);
 	end->flags = RECORD_FLAG_EOF;
-	story_wait(t, CLIENT, 0);
+	told_wait(t, CLIENT, 0);
 	t->rpcs[0].response = t->rpcs[0].first_response = STORE_NONE;
 	t->processes[SERVER].end_reason = NULL; /* killed */
-	story_end(t);
+	told_end(t);
 	assert_true(span_of(t, 0, SPAN_CLIENT)->open);
 	assert_false(span_of(t, 0, SPAN_CLIENT)->lost);
 	assert_int_equal(span_of(t, 0, SPAN_CLIENT)->end_ns, 1025);
 	assert_true(span_of(t, 0, SPAN_SERVER)->open);
 	assert_true(span_of(t, 0, SPAN_SERVER)->lost);
 	assert_int_equal(span_of(t, 0, SPAN_SERVER)->end_ns, 1015);
-	story_free(t);
+	told_free(t);
 }
 
 /* The next request on the connection shows that there must have been an answer. */
@@ -167,15 +167,15 @@ static void test_missed_answer_ends_before_the_next_request(void **state)
 	struct told *t = two(2);
 
 	(void)state;
-	story_move(t, CLIENT, 0, 0, ASKS);
-	story_lost(t, CLIENT, 0);
+	told_move(t, CLIENT, 0, 0, ASKS);
+	told_lost(t, CLIENT, 0);
 	exchange(t, 1);
 	t->rpcs[0].response = t->rpcs[0].first_response = STORE_NONE;
-	story_end(t);
+	told_end(t);
 	assert_true(span_of(t, 0, SPAN_CLIENT)->open && span_of(t, 0, SPAN_CLIENT)->lost);
 	assert_int_equal(span_of(t, 0, SPAN_CLIENT)->end_ns, 1020);
 	assert_false(span_of(t, 1, SPAN_CLIENT)->lost || span_of(t, 1, SPAN_SERVER)->lost);
-	story_free(t);
+	told_free(t);
 }
 
 static void test_half_seen_is_lost(void **state)
@@ -183,20 +183,20 @@ static void test_half_seen_is_lost(void **state)
 	struct told *t = two(2);
 
 	(void)state;
-	story_move(t, SERVER, 0, 0, ASKS); /* the client's send is missing, */
-	story_move(t, SERVER, 0, 0, ANSWERS);
-	story_move(t, CLIENT, 0, 0, ANSWERS);
-	story_move(t, CLIENT, 0, 1, ASKS); /* and here its receive */
-	story_move(t, SERVER, 0, 1, ASKS);
-	story_move(t, SERVER, 0, 1, ANSWERS);
-	story_wait(t, CLIENT, 0);
-	story_end(t);
+	told_move(t, SERVER, 0, 0, ASKS); /* the client's send is missing, */
+	told_move(t, SERVER, 0, 0, ANSWERS);
+	told_move(t, CLIENT, 0, 0, ANSWERS);
+	told_move(t, CLIENT, 0, 1, ASKS); /* and here its receive */
+	told_move(t, SERVER, 0, 1, ASKS);
+	told_move(t, SERVER, 0, 1, ANSWERS);
+	told_wait(t, CLIENT, 0);
+	told_end(t);
 	assert_true(span_of(t, 0, SPAN_CLIENT)->lost);
 	assert_int_equal(span_of(t, 0, SPAN_CLIENT)->start_record, STORE_NONE);
 	assert_true(span_of(t, 1, SPAN_CLIENT)->lost && span_of(t, 1, SPAN_CLIENT)->open);
 	assert_int_equal(span_of(t, 1, SPAN_CLIENT)->end_ns, 1055); /* when the server had sent it */
 	assert_false(span_of(t, 1, SPAN_SERVER)->lost);
-	story_free(t);
+	told_free(t);
 }
 
 static void test_missing_records_mark_what_they_touch(void **state)
@@ -208,7 +208,7 @@ static void test_missing_records_mark_what_they_touch(void **state)
 	exchange(t, 0);
 	exchange(t, 1);
 	exchange(t, 2);
-	story_end(t);
+	told_end(t);
 	/* A gap in front of the client's last receive, found by the loader. */
 	t->processes[CLIENT].threads[0].gaps = &gap;
 	t->processes[CLIENT].threads[0].gap_count = 1;
@@ -217,7 +217,7 @@ static void test_missing_records_mark_what_they_touch(void **state)
 	assert_false(span_of(t, 0, SPAN_CLIENT)->lost || span_of(t, 1, SPAN_CLIENT)->lost);
 	assert_true(span_of(t, 2, SPAN_CLIENT)->lost);
 	assert_false(span_of(t, 2, SPAN_SERVER)->lost);
-	story_free(t);
+	told_free(t);
 }
 
 static void test_one_way(void **state)
@@ -225,19 +225,19 @@ static void test_one_way(void **state)
 	struct told *t = two(1);
 
 	(void)state;
-	story_bytes(t, CLIENT, 0, 0, ASKS, 0, 4);
-	story_bytes(t, CLIENT, 0, 0, ASKS, 4, STORY_BYTES);
-	story_bytes(t, SERVER, 0, 0, ASKS, 0, 4);
-	story_bytes(t, SERVER, 0, 0, ASKS, 4, STORY_BYTES);
+	told_bytes(t, CLIENT, 0, 0, ASKS, 0, 4);
+	told_bytes(t, CLIENT, 0, 0, ASKS, 4, TOLD_BYTES);
+	told_bytes(t, SERVER, 0, 0, ASKS, 0, 4);
+	told_bytes(t, SERVER, 0, 0, ASKS, 4, TOLD_BYTES);
 	t->rpcs[0].response = t->rpcs[0].first_response = STORE_NONE;
 	t->rpcs[0].one_way = true;
-	story_end(t);
+	told_end(t);
 	assert_int_equal(span_of(t, 0, SPAN_CLIENT)->end_ns, 1015);
 	assert_int_equal(span_of(t, 0, SPAN_SERVER)->start_ns, 1025);
 	assert_int_equal(span_of(t, 0, SPAN_SERVER)->end_ns, 1035);
 	assert_false(span_of(t, 0, SPAN_CLIENT)->open || span_of(t, 0, SPAN_SERVER)->open);
-	assert_true(t->m.parents.edges[story_span(t, 0, SPAN_SERVER)].async);
-	story_free(t);
+	assert_true(t->m.parents.edges[told_span(t, 0, SPAN_SERVER)].async);
+	told_free(t);
 }
 
 /* The server speaks first: the client's span is its connect. */
@@ -250,18 +250,18 @@ static void test_greeting(void **state)
 	t->messages[0].flags = PROTO_PUSH | PROTO_CONTROL;
 	t->rpcs[0].response = t->rpcs[0].first_response = STORE_NONE;
 	t->rpcs[0].one_way = true;
-	story_connect(t, CLIENT, 0, 0);
-	story_move(t, SERVER, 0, 0, ASKS);
-	story_move(t, CLIENT, 0, 0, ASKS);
-	story_end(t);
+	told_connect(t, CLIENT, 0, 0);
+	told_move(t, SERVER, 0, 0, ASKS);
+	told_move(t, CLIENT, 0, 0, ASKS);
+	told_end(t);
 	assert_int_equal(span_of(t, 0, SPAN_CLIENT)->process, CLIENT);
 	assert_int_equal(span_of(t, 0, SPAN_CLIENT)->start_ns, 1000);
 	assert_int_equal(span_of(t, 0, SPAN_CLIENT)->end_ns, 1025);
 	assert_int_equal(span_of(t, 0, SPAN_SERVER)->process, SERVER);
 	assert_int_equal(span_of(t, 0, SPAN_SERVER)->end_ns, 1015);
-	assert_int_equal(span_of(t, 0, SPAN_CLIENT)->bytes_in, STORY_BYTES);
+	assert_int_equal(span_of(t, 0, SPAN_CLIENT)->bytes_in, TOLD_BYTES);
 	assert_int_equal(span_of(t, 0, SPAN_CLIENT)->bytes_out, 0);
-	story_free(t);
+	told_free(t);
 }
 
 static void test_no_records_no_spans(void **state)
@@ -269,10 +269,10 @@ static void test_no_records_no_spans(void **state)
 	struct told *t = two(1);
 
 	(void)state;
-	story_end(t);
+	told_end(t);
 	assert_int_equal(t->m.spans.span_count, 0);
 	assert_int_equal(t->m.root_count, 0);
-	story_free(t);
+	told_free(t);
 }
 
 int main(void)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* story_end.h - the second half of story.h: what was told becomes what the earlier passes would have left. */
-#ifndef DPROF_TESTS_STORY_END_H
-#define DPROF_TESTS_STORY_END_H
+/* told_end.h - the second half of told.h: what was told becomes what the earlier passes would have left. */
+#ifndef DPROF_TESTS_TOLD_END_H
+#define DPROF_TESTS_TOLD_END_H
 
-#include "tests/unit/story.h"
+#include "tests/unit/told.h"
 
 /* A record has moved some bytes of a message at one of its ends. */
-static inline void story_transfer(struct transfer *t, const struct store_record *r, uint32_t view,
-				  uint32_t record, bool first, bool last)
+static inline void told_transfer(struct transfer *t, const struct store_record *r, uint32_t view,
+				 uint32_t record, bool first, bool last)
 {
 	if (first || t->view == STORE_NONE) {
 		t->first_record = record;
@@ -22,7 +22,7 @@ static inline void story_transfer(struct transfer *t, const struct store_record 
 	t->view = view;
 }
 
-static inline void story_touch(struct told *t, const struct store_record *r, uint32_t view, uint32_t record)
+static inline void told_touch(struct told *t, const struct store_record *r, uint32_t view, uint32_t record)
 {
 	struct view *v = &t->views[view];
 	bool in = r->kind == RECORD_IN;
@@ -37,25 +37,25 @@ static inline void story_touch(struct told *t, const struct store_record *r, uin
 
 		if (m->link == view / 2 && m->sender == sender && m->off0 < r->off + r->len &&
 		    m->off1 > r->off)
-			story_transfer(in ? &m->received : &m->sent, r, view, record, m->off0 >= r->off,
-				       m->off1 <= r->off + r->len);
+			told_transfer(in ? &m->received : &m->sent, r, view, record, m->off0 >= r->off,
+				      m->off1 <= r->off + r->len);
 	}
 }
 
-static inline void story_process(struct told *t, uint32_t process)
+static inline void told_process(struct told *t, uint32_t process)
 {
 	struct store_process *p = &t->processes[process];
-	struct store_thread *threads = calloc(STORY_THREADS, sizeof(*threads));
+	struct store_thread *threads = calloc(TOLD_THREADS, sizeof(*threads));
 
-	p->records = calloc(STORY_MAX, sizeof(*p->records));
+	p->records = calloc(TOLD_MAX, sizeof(*p->records));
 	p->threads = threads;
-	p->thread_count = STORY_THREADS;
-	for (uint32_t thread = 0; thread < STORY_THREADS; thread++) {
+	p->thread_count = TOLD_THREADS;
+	for (uint32_t thread = 0; thread < TOLD_THREADS; thread++) {
 		threads[thread].number = thread + 1;
 		threads[thread].tid = 100 + thread;
 		threads[thread].first = p->record_count;
 		for (uint32_t i = 0; i < t->move_count; i++) {
-			struct story_move *move = &t->moves[i];
+			struct told_move *move = &t->moves[i];
 			uint32_t record = p->record_count;
 
 			if (move->process != process || move->record.thread != thread)
@@ -66,16 +66,16 @@ static inline void story_process(struct told *t, uint32_t process)
 				t->views[move->view].open_record = record;
 				t->views[move->view].open_ns = move->record.t0_ns;
 			} else if (move->view != STORE_NONE) {
-				story_touch(t, &move->record, move->view, record);
+				told_touch(t, &move->record, move->view, record);
 			}
 		}
 	}
 }
 
 /* Records of a view lie by thread now; the passes want them by offset. */
-static inline void story_sort(const struct told *t, const struct view *v, uint32_t *records, uint32_t count)
+static inline void told_sort(const struct told *t, const struct view *v, uint32_t *records, uint32_t count)
 {
-	const struct store_record *r = v->process == STORY_NOBODY ? NULL : t->processes[v->process].records;
+	const struct store_record *r = v->process == TOLD_NOBODY ? NULL : t->processes[v->process].records;
 
 	for (uint32_t i = 1; i < count; i++)
 		for (uint32_t k = i; k > 0 && r[records[k]].off < r[records[k - 1]].off; k--) {
@@ -87,11 +87,11 @@ static inline void story_sort(const struct told *t, const struct view *v, uint32
 }
 
 /* Views of nobody go away: the passes know only what was recorded. Views must be in order of process. */
-static inline void story_close(struct told *t)
+static inline void told_close(struct told *t)
 {
-	uint32_t *of_view = calloc(2 * STORY_MAX, sizeof(*of_view)), count = 0;
-	struct view *views = calloc(2 * STORY_MAX, sizeof(*views));
-	uint32_t renamed[2 * STORY_MAX];
+	uint32_t *of_view = calloc(2 * TOLD_MAX, sizeof(*of_view)), count = 0;
+	struct view *views = calloc(2 * TOLD_MAX, sizeof(*views));
+	uint32_t renamed[2 * TOLD_MAX];
 
 	for (uint32_t process = 0; process < t->m.store.process_count; process++)
 		for (uint32_t v = 0; v < 2 * t->m.links.link_count; v++) {
@@ -116,15 +116,15 @@ static inline void story_close(struct told *t)
 }
 
 /* Runs span, parent and model on it. */
-static inline void story_end(struct told *t)
+static inline void told_end(struct told *t)
 {
 	for (uint32_t i = 0; i < t->m.store.process_count; i++)
-		story_process(t, i);
+		told_process(t, i);
 	for (uint32_t v = 0; v < 2 * t->m.links.link_count; v++) {
-		story_sort(t, &t->views[v], t->views[v].in, t->views[v].in_count);
-		story_sort(t, &t->views[v], t->views[v].out, t->views[v].out_count);
+		told_sort(t, &t->views[v], t->views[v].in, t->views[v].in_count);
+		told_sort(t, &t->views[v], t->views[v].out, t->views[v].out_count);
 	}
-	story_close(t);
+	told_close(t);
 	t->m.strings = strings_new();
 	assert(!span_run(&t->m.store, &t->m.conns, &t->m.links, &t->m.messages, &t->m.spans));
 	assert(
@@ -132,7 +132,7 @@ static inline void story_end(struct told *t)
 	assert(!model_grow(&t->m));
 }
 
-static inline void story_free(struct told *t)
+static inline void told_free(struct told *t)
 {
 	for (uint32_t v = 0; v < 2 * t->m.links.link_count; v++) {
 		free(t->views[v].in);
@@ -151,7 +151,7 @@ static inline void story_free(struct told *t)
 	free(t);
 }
 
-static inline uint32_t story_span(const struct told *t, uint32_t rpc, enum span_side side)
+static inline uint32_t told_span(const struct told *t, uint32_t rpc, enum span_side side)
 {
 	for (uint32_t i = 0; i < t->m.spans.span_count; i++)
 		if (t->m.spans.spans[i].rpc == rpc && t->m.spans.spans[i].side == side)
@@ -159,17 +159,17 @@ static inline uint32_t story_span(const struct told *t, uint32_t rpc, enum span_
 	return STORE_NONE;
 }
 
-/* Of the call: its edge, and the RPC that it was made for; STORY_NOBODY if none. */
-static inline const struct edge *story_edge(const struct told *t, uint32_t call)
+/* Of the call: its edge, and the RPC that it was made for; TOLD_NOBODY if none. */
+static inline const struct edge *told_edge(const struct told *t, uint32_t call)
 {
-	return &t->m.parents.edges[story_span(t, call, SPAN_CLIENT)];
+	return &t->m.parents.edges[told_span(t, call, SPAN_CLIENT)];
 }
 
-static inline uint32_t story_parent(const struct told *t, uint32_t call)
+static inline uint32_t told_parent(const struct told *t, uint32_t call)
 {
-	uint32_t parent = story_edge(t, call)->parent;
+	uint32_t parent = told_edge(t, call)->parent;
 
-	return parent == STORE_NONE ? STORY_NOBODY : t->m.spans.spans[parent].rpc;
+	return parent == STORE_NONE ? TOLD_NOBODY : t->m.spans.spans[parent].rpc;
 }
 
 #endif
