@@ -170,6 +170,15 @@ static void test_man_page_has_no_other_option(void **state)
 	}
 }
 
+static void test_formats_are_documented(void **state)
+{
+	(void)state;
+	for (const char *const *format = out_formats; *format; format++) {
+		if (!strstr(opts[0].text, *format))
+			fail_msg("--%s does not speak of %s", opts[0].name, *format);
+	}
+}
+
 static void test_help_has_every_row(void **state)
 {
 	char *text = NULL, want[400];
@@ -203,6 +212,7 @@ int main(void)
 	    cmocka_unit_test(test_help_needs_no_dump),
 	    cmocka_unit_test(test_man_page_has_every_row),
 	    cmocka_unit_test(test_man_page_has_no_other_option),
+	    cmocka_unit_test(test_formats_are_documented),
 	    cmocka_unit_test(test_help_has_every_row),
 	};
 
