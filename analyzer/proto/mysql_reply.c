@@ -144,8 +144,13 @@ static int64_t results_end(const uint8_t *b, size_t len)
 				continue;
 			return (int64_t)at;
 		}
-		if (!mysql_integer_read(p.payload, p.seen, &i, &columns) || i != p.len ||
-		    columns > COLUMNS_MAX || !packets_skip(b, len, &at, columns))
+		if (!mysql_integer_read(p.payload, p.seen, &i, &columns) || columns > COLUMNS_MAX)
+			return PROTO_MORE;
+		if (p.len == i + 1 && p.seen == p.len && p.payload[i] == 0)
+			columns = 0; /* MariaDB: the client has kept their descriptions */
+		else if (p.len != i && !(p.len == i + 1 && p.seen == p.len && p.payload[i] == 1))
+			return PROTO_MORE;
+		if (!packets_skip(b, len, &at, columns))
 			return PROTO_MORE;
 		int done = rows_skip(b, len, &at, true);
 
