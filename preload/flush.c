@@ -409,6 +409,24 @@ static void flush_salvage(void)
 	salvage_all(&s);
 }
 
+/*
+ * The program gave up root's rights; libc does not know our thread and could not do it for us. A thread with
+ * those rights must not stay behind. The files go with us, else we could not take the region away.
+ */
+static void flush_follow_user(void)
+{
+	uint32_t uid, gid;
+
+	if (flush_uid != 0 || !identity_program_user(&uid, &gid) || uid == 0)
+		return;
+	region_give(&region, uid, gid);
+	sys_call(SYS_fchown, file.fd, uid, gid);
+	sys_call(SYS_setgroups, 0, NULL);
+	sys_call(SYS_setresgid, gid, gid, gid);
+	sys_call(SYS_setresuid, uid, uid, uid);
+	flush_uid = uid;
+}
+
 static void flush_loop(void)
 {
 	uint64_t period_ns = config_get()->flush_ms * MS;
@@ -426,6 +444,7 @@ static void flush_loop(void)
 			flush_drain(0, anchor);
 			anchor_ns = anchor ? now_ns : anchor_ns;
 			due_ns = now_ns + period_ns;
+			flush_follow_user();
 			if (identity_alone())
 				wishes |= WISH_END;
 		} else if (wishes & WISH_DRAIN) {

@@ -88,23 +88,31 @@ bool identity_alone(void)
 	return *stat_field(stat, STAT_STATE) == 'Z' && stat_number(stat, STAT_NUM_THREADS) == 2;
 }
 
-uint32_t identity_program_uid(void)
+/* The second number of a line of /proc/pid/status: real, effective, saved, file system. */
+static bool status_effective(const char *status, const char *line, uint32_t *id)
+{
+	uint64_t v;
+
+	for (; *status != '\0'; status++) {
+		const char *at = text_after(status, line);
+
+		if (at == NULL)
+			continue;
+		while (*at != '\0' && *at != '\t')
+			at++;
+		v = *at == '\t' ? text_number(at + 1, NULL) : UINT64_MAX;
+		*id = (uint32_t)v;
+		return v <= UINT32_MAX;
+	}
+	return false;
+}
+
+bool identity_program_user(uint32_t *uid, uint32_t *gid)
 {
 	char status[2048];
-	uint64_t uid;
 
 	read_text("/proc/self/status", status, sizeof status);
-	for (const char *s = status; *s != '\0'; s++) {
-		const char *ids = text_after(s, "\nUid:\t"); /* real, effective, saved, file system */
-
-		if (ids == NULL)
-			continue;
-		while (*ids != '\0' && *ids != '\t')
-			ids++;
-		uid = *ids == '\t' ? text_number(ids + 1, NULL) : UINT64_MAX;
-		return uid > UINT32_MAX ? UINT32_MAX : (uint32_t)uid;
-	}
-	return UINT32_MAX;
+	return status_effective(status, "\nUid:\t", uid) && status_effective(status, "\nGid:\t", gid);
 }
 
 static uint64_t read_netns(void)

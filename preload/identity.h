@@ -5,6 +5,8 @@
 #ifndef DPROF_IDENTITY_H
 #define DPROF_IDENTITY_H
 
+#include <stdbool.h>
+
 #include "common/dump.h"
 
 struct identity {
@@ -23,8 +25,7 @@ uint64_t identity_boot_start(uint32_t pid);
 /* Are we the last thread of this process that lives? */
 bool identity_alone(void);
 
-/* User of the program's main thread, UINT32_MAX if the system does not tell. The flusher's own stays what it
- * was. */
-uint32_t identity_program_uid(void);
+/* The effective user and group of the program's main thread; false if the system does not tell. */
+bool identity_program_user(uint32_t *uid, uint32_t *gid);
 
 #endif

@@ -267,6 +267,12 @@ void region_note_anchor(struct region *r, const struct anchor *a)
 	__atomic_store_n(&r->head->anchor_at, other, __ATOMIC_RELEASE);
 }
 
+void region_give(struct region *r, uint32_t uid, uint32_t gid)
+{
+	if (r->fd >= 0)
+		sys_call(SYS_fchown, r->fd, uid, gid);
+}
+
 void region_remove(struct region *r)
 {
 	if (r->fd < 0)

@@ -99,6 +99,9 @@ void region_recycle(struct region *r, struct ring *ring);
 void region_commit(struct region *r, const struct region_commit *c);
 void region_note_anchor(struct region *r, const struct anchor *a);
 
+/* The file belongs to this user from now on. */
+void region_give(struct region *r, uint32_t uid, uint32_t gid);
+
 /* The dump is whole or was given up: the file goes. The memory stays, threads may still write there. */
 void region_remove(struct region *r);
 

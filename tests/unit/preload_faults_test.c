@@ -25,7 +25,7 @@ static struct producer_board *board;
 static int board_fd;
 
 /* What the traced program does when it has its result. */
-enum how { EXIT, QUICK_EXIT, MAIN_THREAD_ENDS, LAST_THREAD_ENDS, CLOSE_ALL, FORK, LATE_START, DAEMON };
+enum how { EXIT, QUICK_EXIT, MAIN_THREAD_ENDS, LAST_THREAD_ENDS, CLOSE_ALL, FORK, DROP, DAEMON };
 
 /* ---- the program ---- */
 
@@ -99,6 +99,42 @@ static void *last_thread(void *unused)
 	return NULL;
 }
 
+/* The effective user of one of our threads. */
+static unsigned int user_of(const char *tid)
+{
+	char path[300], line[256];
+	unsigned int uid = 0;
+	FILE *in;
+
+	snprintf(path, sizeof path, "/proc/self/task/%s/status", tid);
+	in = fopen(path, "r");
+	while (in != NULL && fgets(line, sizeof line, in) != NULL)
+		if (sscanf(line, "Uid: %*u %u", &uid) == 1)
+			break;
+	if (in != NULL)
+		fclose(in);
+	return uid;
+}
+
+/* Gives up root; until no thread has it any more. */
+static void drop_rights(void)
+{
+	bool left = true;
+
+	if (setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
+		_exit(91);
+	while (left) {
+		DIR *d = opendir("/proc/self/task");
+		struct dirent *e;
+
+		left = false;
+		while ((e = readdir(d)) != NULL)
+			left |= e->d_name[0] != '.' && user_of(e->d_name) != NOBODY;
+		closedir(d);
+		sched_yield();
+	}
+}
+
 static int child_main(char **argv)
 {
 	enum how how = (enum how)atoi(argv[3]);
@@ -131,6 +167,11 @@ static int child_main(char **argv)
 			exit(0);
 		}
 		wait(NULL);
+		break;
+	case DROP:
+		traffic(NULL);
+		drop_rights();
+		traffic(NULL);
 		break;
 	case DAEMON:
 		/* from here on descriptor 2 is somebody's data */
@@ -323,6 +364,20 @@ static void no_rights(void **state)
 	assert_int_equal(chmod(top, 0755), 0);
 	check_fault(EXIT, NULL, become_nobody, 1, "Permission denied");
 	no_dir();
+}
+
+/* The flusher does not keep the rights that the program gave up, and yet finishes. */
+static void rights_dropped(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	check_fault(DROP, "DPROF_FLUSH_MS=10", NULL, 0, NULL);
+	assert_int_equal(stat(dump_only(dir), &st), 0);
+	assert_int_equal(st.st_uid, NOBODY);
+	check_whole(4 * ROUNDS);
 }
 
 static void disk_full(void **state)
@@ -546,10 +601,10 @@ int main(int argc, char **argv)
 {
 #define TEST(name) cmocka_unit_test_setup(name, each)
 	const struct CMUnitTest tests[] = {
-	    TEST(ends),	       TEST(forks),	      TEST(disabled),	     TEST(unwritable),
-	    TEST(no_rights),   TEST(disk_full),	      TEST(file_size_limit), TEST(shm_full),
-	    TEST(shm_missing), TEST(few_descriptors), TEST(little_memory),   TEST(no_threads),
-	    TEST(seccomp),     TEST(unheard),	      TEST(bad_value),
+	    TEST(ends),	      TEST(forks),	    TEST(disabled),	   TEST(unwritable),
+	    TEST(no_rights),  TEST(rights_dropped), TEST(disk_full),	   TEST(file_size_limit),
+	    TEST(shm_full),   TEST(shm_missing),    TEST(few_descriptors), TEST(little_memory),
+	    TEST(no_threads), TEST(seccomp),	    TEST(unheard),	   TEST(bad_value),
 	};
 
 #ifdef __SANITIZE_THREAD__
