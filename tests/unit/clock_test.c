@@ -91,6 +91,24 @@ static void test_bad_readings_are_set_aside(void **state)
 	clock_free(&c);
 }
 
+/* Also where good readings are hundreds of ns apart, and the one in the middle is bad. */
+static void test_bad_readings_among_rough_ones(void **state)
+{
+	struct clock c = {0};
+	int tsc = clock_unit(&c, "tsc");
+
+	(void)state;
+	for (uint64_t s = 0; s < 101; s++)
+		add(&c, tsc, reading(s * SECOND, s % 10 == 0 ? 50000000 : s % 7 * 100));
+	assert_int_equal(clock_fit(&c), 0);
+	for (uint64_t ns = 0; ns <= 100 * SECOND; ns += 777777777)
+		assert_true(distance(clock_ns(&c, tsc, stamp_at(ns)), REAL_BASE + ns) <= 1000);
+	assert_int_equal(c.bad, 11);
+	assert_int_equal(c.used, 90);
+	assert_true(c.error_ns < 1000);
+	clock_free(&c);
+}
+
 static void test_never_backwards(void **state)
 {
 	struct clock c = {0};
@@ -196,6 +214,7 @@ int main(void)
 	    cmocka_unit_test(test_raw_is_exact),
 	    cmocka_unit_test(test_tsc_over_an_hour),
 	    cmocka_unit_test(test_bad_readings_are_set_aside),
+	    cmocka_unit_test(test_bad_readings_among_rough_ones),
 	    cmocka_unit_test(test_never_backwards),
 	    cmocka_unit_test(test_units_agree),
 	    cmocka_unit_test(test_steered_realtime),

@@ -34,6 +34,8 @@ static FILE *create(unsigned int file)
 	return to;
 }
 
+static int checksums = 1;
+
 static void put_frame(FILE *to, const struct pack *p)
 {
 	static uint8_t frame[1 << 20];
@@ -41,7 +43,7 @@ static void put_frame(FILE *to, const struct pack *p)
 	size_t len;
 
 	assert_false(p->full);
-	ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
+	ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, checksums);
 	len = ZSTD_compress2(zstd, frame, sizeof(frame), p->bytes, p->len);
 	assert_false(ZSTD_isError(len));
 	assert_int_equal(fwrite(frame, 1, len, to), len);
@@ -316,6 +318,26 @@ static void test_unknown_objects(void **state)
 	store_free(&s);
 }
 
+/* Without a checksum nothing vouches for a frame. */
+static void test_checksum_is_asked_for(void **state)
+{
+	FILE *to = create(0);
+	struct store s;
+
+	(void)state;
+	put_header(to, "h", "a", 1);
+	checksums = 0;
+	put_block(to, 1, 0, 10);
+	checksums = 1;
+	put_block(to, 1, 10, 10);
+	put_end(to, 20);
+	assert_int_equal(store_load(&s, paths, 1), 0);
+	assert_int_equal(the_process(&s)->record_count, 10);
+	assert_int_equal(the_process(&s)->missing, 10);
+	assert_true(the_process(&s)->damaged);
+	store_free(&s);
+}
+
 /* Numbers that no writer means must not be believed with memory, or turn around. */
 static void test_hostile_numbers(void **state)
 {
@@ -384,6 +406,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_order, remove_files),
 	    cmocka_unit_test_teardown(test_one_file_of_many, remove_files),
 	    cmocka_unit_test_teardown(test_unknown_objects, remove_files),
+	    cmocka_unit_test_teardown(test_checksum_is_asked_for, remove_files),
 	    cmocka_unit_test_teardown(test_hostile_numbers, remove_files),
 	    cmocka_unit_test_teardown(test_nothing_usable, remove_files),
 	};
