@@ -43,12 +43,20 @@ static int print(const struct model *m, const struct options *o)
 	return err ? trouble(name, err) : 0;
 }
 
+/* What --quiet kept back is said after all, if it is why there is nothing. */
+static int no_result(const struct model *m, const struct options *o, int err)
+{
+	for (uint32_t i = 0; o->quiet && err == -ENODATA && i < m->store.note_count; i++)
+		err_fail(m->store.notes[i].path, "%s", m->store.notes[i].text);
+	return trouble(NULL, err);
+}
+
 /* For a command that shows the records as they are. */
 static int run_on_records(const struct options *o)
 {
 	struct model model = {0};
 	int err = store_load_stamps(&model.store, o->paths, o->path_count);
-	int status = err ? trouble(NULL, err) : print(&model, o);
+	int status = err ? no_result(&model, o, err) : print(&model, o);
 
 	store_free(&model.store);
 	return status;
@@ -62,7 +70,7 @@ static int run(const struct options *o)
 	if (o->command->needs == OPT_NEEDS_STAMPS)
 		return run_on_records(o);
 	err = model_build(&model, o->paths, o->path_count);
-	status = err ? trouble(NULL, err) : print(&model, o);
+	status = err ? no_result(&model, o, err) : print(&model, o);
 	model_free(&model);
 	return status;
 }

@@ -213,6 +213,9 @@ static void put_oddities(const struct model *m, struct out *out)
 	out_field(out, "rpcs", "calls", out_count(m->messages.rpc_count));
 	out_field(out, "spans", "spans", out_count(m->spans.span_count));
 	out_field(out, "traces", "traces", out_count(m->root_count));
+	out_field(out, "unexplained_spans",
+		  "calls made while requests were served, but for none that is known",
+		  out_count(m->parents.unexplained));
 	out_field(out, "orphan_records", "records of connections whose opening is lost",
 		  out_count(m->conns.orphan_records));
 	out_field(out, "ambiguous_views", "connections that fit several others",
