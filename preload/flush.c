@@ -368,6 +368,7 @@ static void flush_add_rings(void)
 		tell_region_error(r == -ENOMEM ? 0 : r);
 	}
 	flush_publish(&rings_made, r == -ENOMEM ? UINT32_MAX : (rings_made + 1) & INT32_MAX);
+	region_warm(&region);
 }
 
 static void flush_end(void)
@@ -470,6 +471,7 @@ static void flush_main(void)
 		SAY_LATER("dump: ", file.path);
 	flush_publish(&rings_made, 1);
 	flush_publish(&flush_state, FLUSH_RUNNING);
+	region_warm(&region);
 	flush_salvage();
 	flush_loop();
 }

@@ -19,8 +19,8 @@
 #define REGION_FULL_RINGS 16 /* of the size asked for; then the threads are many, and each does less */
 #define REGION_MORE_RINGS 64
 
-#ifndef MAP_POPULATE
-#define MAP_POPULATE 0x8000
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
 #endif
 
 static void region_path(struct region *r, uint32_t uid, uint32_t pid, uint64_t boot_start, uint64_t n)
@@ -79,7 +79,7 @@ static int region_reserve(int fd, uint64_t at, uint64_t bytes)
 
 static void *region_map_file(int fd, uint64_t at, size_t bytes)
 {
-	long p = sys_call(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, at);
+	long p = sys_call(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, at);
 
 	return sys_failed(p) ? NULL : (void *)p;
 }
@@ -219,6 +219,13 @@ struct ring *region_take(struct region *r)
 			return r->rings[i];
 	}
 	return NULL;
+}
+
+void region_warm(struct region *r)
+{
+	for (; r->warm < r->count; r->warm++) /* before Linux 5.14 they fault */
+		sys_call(SYS_madvise, r->rings[r->warm],
+			 (size_t)r->rings[r->warm]->bytes + RING_CONTROL_BYTES, MADV_POPULATE_WRITE);
 }
 
 uint32_t region_spares(const struct region *r)

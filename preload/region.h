@@ -71,6 +71,7 @@ struct region {
 	uint64_t file_bytes;
 	struct ring *rings[REGION_RINGS_MAX];
 	uint32_t count; /* release: rings before it can be taken */
+	uint32_t warm;	/* rings before it are in the page table */
 };
 
 _Static_assert(sizeof(struct region_head) <= REGION_PATH_AT, "the head fits its page");
@@ -89,6 +90,10 @@ int region_add_ring(struct region *r, uint32_t bytes);
 
 /* A spare ring for the calling thread, NULL if there is none. Any thread. */
 struct ring *region_take(struct region *r);
+
+/* Maps the pages of new rings, so that the program's threads need not fault them in one by one. After they
+ * can be taken: nobody waits for it. */
+void region_warm(struct region *r);
 
 /* How many are spare. */
 uint32_t region_spares(const struct region *r);
