@@ -322,7 +322,7 @@ class Check:
                     wrong["ends"].append(name)
                 if span["total_ns"] != span["self_ns"] + union_ns(span):
                     wrong["sum"].append(f"{name}: {span['total_ns']} != {span['self_ns']} + {union_ns(span)}")
-                if parent and parent["host"] == span["host"] and not (
+                if parent and parent["host"] == span["host"] and not span["async"] and not (
                         parent["start_ns"] <= span["start_ns"] and span["end_ns"] <= parent["end_ns"]):
                     wrong["inside"].append(f"{name}: outside of its parent on the same host")
                 if parent and span["start_ns"] < parent["start_ns"]:
