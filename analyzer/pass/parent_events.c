@@ -78,7 +78,7 @@ static void index_rpcs(struct story *s)
 
 static void index_views(struct story *s)
 {
-	uint32_t at = 0;
+	uint32_t at = 0, span = 0;
 
 	memset(s->view_side, SIDE_NONE, s->conns->view_count);
 	for (uint32_t i = 0; i < s->links->link_count; i++)
@@ -92,6 +92,9 @@ static void index_views(struct story *s)
 		while (at < s->conns->view_count && s->conns->views[at].process < process)
 			at++;
 		s->process_view[process] = at;
+		while (span < s->spans->span_count && s->spans->spans[span].process < process)
+			span++;
+		s->process_span[process] = span;
 	}
 }
 
@@ -114,8 +117,9 @@ int parent_events_begin(struct story *s)
 	s->client_span = numbers(s->messages->rpc_count, 0xff);
 	s->server_span = numbers(s->messages->rpc_count, 0xff);
 	s->process_view = numbers(s->store->process_count, 0);
+	s->process_span = numbers(s->store->process_count, 0);
 	if (!s->view_side || !s->stream_first || !s->stream_messages || !s->message_rpc || !s->message_part ||
-	    !s->client_span || !s->server_span || !s->process_view)
+	    !s->client_span || !s->server_span || !s->process_view || !s->process_span)
 		return -ENOMEM;
 	index_streams(s);
 	index_rpcs(s);
@@ -133,6 +137,7 @@ void parent_events_end(struct story *s)
 	free(s->client_span);
 	free(s->server_span);
 	free(s->process_view);
+	free(s->process_span);
 }
 
 /* ---- events ---- */
@@ -231,8 +236,8 @@ static int walk_stream(struct collect *c, uint32_t view, bool in)
 	return err;
 }
 
-/* The end of a connection that we serve, as our threads came to know it. */
-static int walk_end(struct collect *c, uint32_t view)
+/* The end of a connection, as our threads came to know it: the other end's last byte, and our close. */
+static int walk_end(struct collect *c, uint32_t view, enum event_kind kind, uint32_t subject)
 {
 	const struct view *v = &c->story->conns->views[view];
 	uint32_t closed = v->close_record;
@@ -241,11 +246,27 @@ static int walk_end(struct collect *c, uint32_t view)
 	for (uint32_t i = v->in_count; i-- > 0 && !err;) {
 		if (!(c->process->records[v->in[i]].flags & RECORD_FLAG_EOF))
 			break;
-		err = add(c, EVENT_END, v->in[i], view, true, true);
+		err = add(c, kind, v->in[i], subject, true, true);
 	}
 	/* What is still open at the end of the process was closed by nobody. */
 	if (!err && closed != STORE_NONE && !(c->process->records[closed].flags & RECORD_FLAG_EXIT))
-		err = add(c, EVENT_END, closed, view, true, true);
+		err = add(c, kind, closed, subject, true, true);
+	return err;
+}
+
+/* Calls that the end of their connection left without an answer. */
+static int walk_cut_calls(struct collect *c)
+{
+	const struct story *s = c->story;
+	int err = 0;
+
+	for (uint32_t i = s->process_span[c->number]; i < s->process_span[c->number + 1] && !err; i++) {
+		const struct span *span = &s->spans->spans[i];
+		uint32_t view = s->messages->messages[s->messages->rpcs[span->rpc].request].sent.view;
+
+		if (span->side == SPAN_CLIENT && span->open && view != STORE_NONE)
+			err = walk_end(c, view, EVENT_ANSWER_IN, i);
+	}
 	return err;
 }
 
@@ -260,7 +281,7 @@ static int walk_view(struct collect *c, uint32_t view)
 	if (c->story->view_side[view] == SIDE_NONE)
 		return err;
 	if (c->story->view_side[view] == c->story->messages->protos[link].server)
-		err = err ? err : walk_end(c, view);
+		err = err ? err : walk_end(c, view, EVENT_END, view);
 	err = err ? err : walk_stream(c, view, true);
 	return err ? err : walk_stream(c, view, false);
 }
@@ -322,6 +343,7 @@ int parent_events_of(const struct story *story, uint32_t process, struct events 
 		err = walk_thread(&c, &c.process->threads[i]);
 	for (uint32_t v = story->process_view[process]; v < story->process_view[process + 1] && !err; v++)
 		err = walk_view(&c, v);
+	err = err ? err : walk_cut_calls(&c);
 	if (!err && c.events.count >= STORE_NONE)
 		err = -EFBIG;
 	if (err) {

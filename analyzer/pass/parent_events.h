@@ -18,7 +18,8 @@ enum event_kind {
 	EVENT_CALL_OUT,	  /* first bytes of a call; subject is its client span */
 	EVENT_ANSWER_OUT, /* bytes of the answer to a request; subject is its server span */
 	EVENT_REQUEST_IN, /* bytes of a request; subject is its server span */
-	EVENT_ANSWER_IN,  /* bytes of the answer to a call; subject is its client span */
+	EVENT_ANSWER_IN,  /* bytes of the answer to a call; subject is its client span. The end of the
+			     connection  answers what was open on it: there will be no answer */
 };
 
 struct event {
@@ -55,6 +56,7 @@ struct story {
 	uint32_t *client_span; /* by rpc, STORE_NONE */
 	uint32_t *server_span;
 	uint32_t *process_view; /* first view of each process; one more at the end */
+	uint32_t *process_span; /* first span of each process; one more at the end */
 };
 
 int parent_events_begin(struct story *story);

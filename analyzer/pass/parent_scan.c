@@ -451,7 +451,7 @@ static void link_requests(const struct story *s, struct scan *out)
 
 		if (i && rpc->link != s->messages->rpcs[i - 1].link)
 			previous = STORE_NONE;
-		if (span == STORE_NONE || rpc->one_way || s->spans->spans[span].open ||
+		if (span == STORE_NONE || s->spans->spans[span].one_way || s->spans->spans[span].open ||
 		    s->messages->protos[rpc->link].proto->pairing != PROTO_FIFO)
 			continue;
 		out->services[span].previous = previous;

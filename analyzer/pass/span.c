@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analyzer/vec.h"
 
@@ -223,6 +224,13 @@ static void place_end(const struct work *w, struct span *s, const struct transfe
 	}
 }
 
+/* Bytes of an unknown protocol that nobody answered need no answer, for all that can be known. */
+static bool is_one_way(const struct work *w, const struct rpc *rpc)
+{
+	return rpc->one_way || (rpc->response == STORE_NONE &&
+				strcmp(w->messages->protos[rpc->link].proto->name, "raw") == 0);
+}
+
 /* What both sides share. */
 static struct span span_of(const struct work *w, uint32_t number, enum span_side side)
 {
@@ -233,7 +241,7 @@ static struct span span_of(const struct work *w, uint32_t number, enum span_side
 	    .rpc = number,
 	    .peer = STORE_NONE,
 	    .side = (uint8_t)side,
-	    .one_way = rpc->one_way,
+	    .one_way = is_one_way(w, rpc),
 	    .control = (request->flags & PROTO_CONTROL) != 0,
 	    .start_thread = STORE_NONE,
 	    .end_thread = STORE_NONE,
@@ -299,7 +307,7 @@ static struct span client_span(const struct work *w, uint32_t number, struct end
 		place_end(w, &s, here.response);
 		s.first_byte_ns = here.response->first_t1_ns;
 		s.lost |= here.response->holes;
-	} else if (rpc->one_way) {
+	} else if (s.one_way) {
 		place_end(w, &s, here.request);
 	} else {
 		end_unseen(w, rpc, &s, here.request, there.response);
@@ -315,7 +323,7 @@ static struct span server_span(const struct work *w, uint32_t number, struct end
 	if (is_seen(here.request)) {
 		/* A one-way message has no answer that could end it: it lasts while it arrives. */
 		place_start(w, &s, here.request, false,
-			    rpc->one_way ? here.request->first_t1_ns : here.request->last_t1_ns);
+			    s.one_way ? here.request->first_t1_ns : here.request->last_t1_ns);
 		s.lost = here.request->holes;
 	} else {
 		s.lost = true;
@@ -326,7 +334,7 @@ static struct span server_span(const struct work *w, uint32_t number, struct end
 		place_end(w, &s, here.response);
 		s.first_byte_ns = here.response->first_t0_ns;
 		s.lost |= here.response->holes;
-	} else if (rpc->one_way) {
+	} else if (s.one_way) {
 		place_end(w, &s, here.request);
 	} else {
 		end_unseen(w, rpc, &s, here.request, there.response);

@@ -238,6 +238,35 @@ static void test_a_freed_connection_is_taken_by_another(void **state)
 	told_free(t);
 }
 
+/* The server went away; the request is tried again elsewhere. */
+static void test_retry_after_a_cut_call(void **state)
+{
+	struct cast c = cast_of(2, 3);
+
+	(void)state;
+	c.t->rpcs[c.q[0]].response = STORE_NONE;
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 0);
+	send_call(&c, 0, 0);
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 1);
+	send_call(&c, 0, 1);
+	wait_for_any(&c, 0);
+	told_bytes(c.t, P, 0, c.q[0], ANSWERS, 0, 0);
+	c.t->moves[c.t->move_count - 1].record.flags = RECORD_FLAG_EOF;
+	told_connect(c.t, P, 0, c.q_conn[2]);
+	wait_for_any(&c, 0);
+	send_call(&c, 0, 2);
+	wait_for_any(&c, 0);
+	read_answer(&c, 0, 2);
+	send_answer(&c, 0, 0);
+	told_end(c.t);
+	check(&c, 0, 0, EVIDENCE_TURN);
+	check(&c, 1, 1, EVIDENCE_TURN);
+	check(&c, 2, 0, EVIDENCE_CONNECT);
+	told_free(c.t);
+}
+
 static void test_contradiction_chooses_none(void **state)
 {
 	struct cast c = cast_of(2, 1);
@@ -271,6 +300,7 @@ int main(void)
 	    cmocka_unit_test(test_the_answer_decides_between_several),
 	    cmocka_unit_test(test_asyncio_names_nobody_wrongly),
 	    cmocka_unit_test(test_a_freed_connection_is_taken_by_another),
+	    cmocka_unit_test(test_retry_after_a_cut_call),
 	    cmocka_unit_test(test_contradiction_chooses_none),
 	};
 

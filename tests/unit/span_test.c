@@ -240,6 +240,23 @@ static void test_one_way(void **state)
 	told_free(t);
 }
 
+/* Nobody knows whether unknown bytes want an answer: without one they are a message. */
+static void test_raw_bytes_without_an_answer(void **state)
+{
+	static const struct proto raw = {.name = "raw", .pairing = PROTO_FIFO};
+	struct told *t = two(1);
+
+	(void)state;
+	t->protos[0].proto = &raw;
+	t->rpcs[0].response = t->rpcs[0].first_response = STORE_NONE;
+	told_move(t, CLIENT, 0, 0, ASKS);
+	told_move(t, SERVER, 0, 0, ASKS);
+	told_end(t);
+	assert_true(span_of(t, 0, SPAN_CLIENT)->one_way && !span_of(t, 0, SPAN_CLIENT)->open);
+	assert_int_equal(span_of(t, 0, SPAN_CLIENT)->end_ns, 1005);
+	told_free(t);
+}
+
 /* The server speaks first: the client's span is its connect. */
 static void test_greeting(void **state)
 {
@@ -288,6 +305,7 @@ int main(void)
 	    cmocka_unit_test(test_half_seen_is_lost),
 	    cmocka_unit_test(test_missing_records_mark_what_they_touch),
 	    cmocka_unit_test(test_one_way),
+	    cmocka_unit_test(test_raw_bytes_without_an_answer),
 	    cmocka_unit_test(test_greeting),
 	    cmocka_unit_test(test_no_records_no_spans),
 	};
