@@ -24,9 +24,9 @@
 #define ATTEMPTS_MAX 1000u
 #define SEARCH_MAX   ((uint64_t)256 << 20)
 
-/* A file may unpack to so many times its size. Real dumps reach 50. */
+/* A file may unpack to so many times its size. Real dumps reach 100, made-up ones 1500. */
 #define EXPANSION_MAX  2048u
-#define EXPANSION_FREE ((uint64_t)16 << 20)
+#define EXPANSION_FREE ((uint64_t)64 << 20)
 
 #define NOWHERE UINT64_MAX
 
