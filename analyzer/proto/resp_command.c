@@ -151,8 +151,10 @@ static const struct resp_command other = {"", 1, 0};
 
 const struct resp_command *resp_command_find(const uint8_t *name, size_t len)
 {
+	uint8_t first = len ? text_lower(name[0]) : 0;
+
 	for (size_t i = 0; i < COMMANDS; i++) {
-		if (text_is_word(name, len, commands[i].name))
+		if ((uint8_t)commands[i].name[0] == first && text_is_word(name, len, commands[i].name))
 			return &commands[i];
 	}
 	return &other;

@@ -88,9 +88,13 @@ static const char *const renaming[] = {"savepoint",  "release", "rollback", "fet
 
 static bool one_of(const uint8_t *word, size_t len, const char *const *list)
 {
-	while (*list && !text_is_word(word, len, *list))
-		list++;
-	return *list != NULL;
+	char first = len ? (char)text_lower(word[0]) : 0;
+
+	for (; *list; list++) {
+		if (**list == first && text_is_word(word, len, *list))
+			return true;
+	}
+	return false;
 }
 
 static bool is_space(uint8_t c)
@@ -267,7 +271,7 @@ static bool has_part(const uint8_t *word, size_t len, const char *part)
 	size_t n = strlen(part);
 
 	for (size_t i = 0; i + n <= len; i++) {
-		if (text_is_word(word + i, n, part))
+		if (text_lower(word[i]) == (uint8_t)part[0] && text_is_word(word + i, n, part))
 			return true;
 	}
 	return false;
