@@ -71,11 +71,14 @@ static inline void emit_wait(uint8_t call, uint32_t conn, uint64_t object, uint6
 
 	if (t->busy)
 		return;
-	if (!(t->pending & THREAD_PENDING_WAIT))
+	if (!(t->pending & THREAD_PENDING_WAIT)) {
 		w->t0 = t0;
+		w->conn = conn;
+	} else if (w->conn != conn) {
+		w->conn = RECORD_CONN_NONE; /* not for one connection alone: the end of a turn is among them */
+	}
 	w->t1 = t1;
 	w->object = object;
-	w->conn = conn;
 	w->ready = ready;
 	w->call = call;
 	emit_barrier();
