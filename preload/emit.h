@@ -75,7 +75,7 @@ static inline void emit_wait(uint8_t call, uint32_t conn, uint64_t object, uint6
 		w->t0 = t0;
 		w->conn = conn;
 	} else if (w->conn != conn) {
-		w->conn = RECORD_CONN_NONE; /* not for one connection alone: the end of a turn is among them */
+		w->conn = RECORD_CONN_NONE; /* several: a turn ends */
 	}
 	w->t1 = t1;
 	w->object = object;
