@@ -106,11 +106,29 @@ static int character_bytes(const uint8_t *b, size_t len)
 	return n;
 }
 
+/* How many bytes from here on need no care: nearly all, so they are copied at once. */
+static size_t plain_bytes(const uint8_t *bytes, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && bytes[n] >= ' ' && bytes[n] < 0x7f)
+		n++;
+	return n;
+}
+
 void text_bytes(struct text *t, const uint8_t *bytes, size_t len)
 {
 	static const char hex[] = "0123456789ABCDEF";
 
 	for (size_t i = 0; i < len && !t->full;) {
+		size_t room = t->cap - RESERVE_BYTES - t->len;
+		size_t plain = plain_bytes(bytes + i, len - i < room ? len - i : room);
+
+		if (plain) {
+			put(t, (const char *)bytes + i, plain);
+			i += plain;
+			continue;
+		}
 		uint8_t c = bytes[i];
 		int n = c < 0x80 ? 1 : character_bytes(bytes + i, len - i);
 
