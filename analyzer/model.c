@@ -146,6 +146,15 @@ static int set_children(struct model *m)
 	return 0;
 }
 
+/* A call and the server that answered it, by clocks that do not agree: where the one lies in the other cannot
+ * be said, but how long each took can. */
+static bool is_elsewhere(const struct model *m, uint32_t span, uint32_t child)
+{
+	const struct span *a = &m->spans.spans[span], *b = &m->spans.spans[child];
+
+	return m->store.processes[a->process].clock != m->store.processes[b->process].clock;
+}
+
 /* Children are in order of their start, so their union is one sweep. */
 static uint64_t self_ns(const struct model *m, uint32_t span)
 {
@@ -158,6 +167,10 @@ static uint64_t self_ns(const struct model *m, uint32_t span)
 
 		if (is_async(m, child))
 			continue;
+		if (is_elsewhere(m, span, child)) { /* the only one: a client span's server span */
+			from = node->start_ns;
+			to = from + model_total_ns(m, child);
+		}
 		from = from > reached ? from : reached;
 		to = to < end_ns ? to : end_ns;
 		if (to <= from)
@@ -295,14 +308,32 @@ static int set_names(struct model *m)
 	return 0;
 }
 
+static void set_recorded(struct model *m)
+{
+	for (uint32_t i = 0; i < m->store.process_count; i++) {
+		const struct store_process *p = &m->store.processes[i];
+		struct recorded *r = &m->recorded[i];
+
+		*r = (struct recorded){UINT64_MAX, 0};
+		for (uint32_t k = 0; k < p->record_count; k++) {
+			if (p->records[k].t0_ns < r->from_ns)
+				r->from_ns = p->records[k].t0_ns;
+			if (p->records[k].t1_ns > r->to_ns)
+				r->to_ns = p->records[k].t1_ns;
+		}
+	}
+}
+
 int model_grow(struct model *m)
 {
 	int err;
 
 	m->nodes = calloc(m->spans.span_count + 1ul, sizeof(*m->nodes));
-	err = m->nodes ? set_parents(m) : -ENOMEM;
+	m->recorded = calloc(m->store.process_count + 1ul, sizeof(*m->recorded));
+	err = m->nodes && m->recorded ? set_parents(m) : -ENOMEM;
 	if (err)
 		return err;
+	set_recorded(m);
 	set_starts(m);
 	err = set_children(m);
 	err = err ? err : set_paths(m);
@@ -312,9 +343,11 @@ int model_grow(struct model *m)
 void model_fell(struct model *m)
 {
 	free(m->nodes);
+	free(m->recorded);
 	free(m->children);
 	free(m->roots);
 	m->nodes = NULL;
+	m->recorded = NULL;
 	m->children = m->roots = NULL;
 	m->root_count = 0;
 }

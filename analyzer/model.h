@@ -19,10 +19,16 @@ struct node {
 	uint32_t peer;	    /* string: address of the other end, if that was not traced; else 0 */
 	uint64_t start_ns;  /* of the span; of a server span that called before its request was there in full:
 			       when the first of its calls began */
-	uint64_t self_ns; /* duration less the union of its synchronous children, which are clipped into it */
-	float probability; /* smallest of the edges from the root down to here */
-	bool lost;	   /* the span or one below it */
-	float least;	   /* smallest probability of an edge in the whole trace; roots only */
+	uint64_t self_ns;   /* duration less the union of its synchronous children, which are clipped into it;
+			       of   a server span on another clock only its duration counts */
+	float probability;  /* smallest of the edges from the root down to here */
+	bool lost;	    /* the span or one below it */
+	float least;	    /* smallest probability of an edge in the whole trace; roots only */
+};
+
+/* When a process was recorded, from its first record to its last; from_ns > to_ns: it has none. */
+struct recorded {
+	uint64_t from_ns, to_ns;
 };
 
 struct model {
@@ -33,7 +39,8 @@ struct model {
 	struct spans spans;
 	struct parents parents;
 	struct strings *strings;
-	struct node *nodes; /* by span */
+	struct node *nodes;	   /* by span */
+	struct recorded *recorded; /* by process */
 	uint32_t *children;
 	uint32_t *roots; /* spans, by start, then cid */
 	uint32_t root_count;

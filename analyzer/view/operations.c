@@ -58,16 +58,12 @@ static uint64_t recorded_ns(const struct model *m, const char *service)
 	uint64_t from_ns = UINT64_MAX, to_ns = 0;
 
 	for (uint32_t i = 0; i < m->store.process_count; i++) {
-		const struct store_process *p = &m->store.processes[i];
+		const struct recorded *r = &m->recorded[i];
 
-		if (strcmp(p->service, service) != 0)
+		if (strcmp(m->store.processes[i].service, service) != 0)
 			continue;
-		for (uint32_t k = 0; k < p->record_count; k++) {
-			if (p->records[k].t0_ns < from_ns)
-				from_ns = p->records[k].t0_ns;
-			if (p->records[k].t1_ns > to_ns)
-				to_ns = p->records[k].t1_ns;
-		}
+		from_ns = r->from_ns < from_ns ? r->from_ns : from_ns;
+		to_ns = r->to_ns > to_ns ? r->to_ns : to_ns;
 	}
 	return to_ns > from_ns ? to_ns - from_ns : 0;
 }

@@ -173,8 +173,9 @@ static void say_calls(const struct model *m, const struct sums *s, struct out *o
 					       at ? ", " : "", parent_evidence_name(c), p->by_class[c]);
 	say(out, "calls", "%" PRIu64 " seen where they were made", s->calls);
 	say(out, "", "%" PRIu64 " for a request%s%s", s->parented, at ? ": " : "", by_class);
-	say(out, "", "%" PRIu64 " while none was served: each begins a trace",
-	    p->by_class[EVIDENCE_ROOT] - p->unexplained);
+	if (p->by_class[EVIDENCE_ROOT] > p->unexplained)
+		say(out, "", "%" PRIu64 " while none was served: each begins a trace",
+		    p->by_class[EVIDENCE_ROOT] - p->unexplained);
 	if (p->by_class[EVIDENCE_AMBIGUOUS])
 		say(out, "", "%" PRIu64 " fit several requests: ambiguous, none chosen",
 		    p->by_class[EVIDENCE_AMBIGUOUS]);
