@@ -54,8 +54,14 @@ $(O)/unit/%_test: tests/unit/%_test.c $(O)/analyzer.a
 $(O)/tools/%: tests/tools/%.c $(O)/analyzer.a
 	$(Q)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) $(LDFLAGS) $< -o $@ $(O)/analyzer.a $(ANA_LIBS)
 
+$(O)/fuzz/%: tests/fuzz/%.c $(O)/analyzer.a
+	$(Q)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) -DFUZZ_MAIN $(LDFLAGS) $< -o $@ $(O)/analyzer.a $(ANA_LIBS)
+
+fuzzers: $(O)/fuzz/load_fuzz $(O)/fuzz/proto_fuzz
+sanitized: ## the analyzer and its fuzzers under ASan and UBSan, in build/address,undefined
+	$(Q)$(MAKE) SAN=address,undefined build/address,undefined/dprof-analyze fuzzers
 unit: $(UNITS) $(TOOLS) ## build the unit tests and test tools
-test: all unit ## run every test (scripts/test also installs what they need)
+test: all unit sanitized ## run every test (scripts/test also installs what they need)
 	$(Q)tests/run
 golden: all unit ## rewrite the expected output of tests/golden; read the diff
 	$(Q)tests/run --rewrite golden
@@ -76,5 +82,5 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 14
 
-.PHONY: all unit test golden bench check-style install clean help
+.PHONY: all fuzzers sanitized unit test golden bench check-style install clean help
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
