@@ -35,10 +35,12 @@ struct answering {
 	struct answers *out;
 	uint32_t end;	     /* of the link's messages */
 	bool last_gap;	     /* requests may be missing at the end */
+	bool lossy;	     /* records are missing, so a gap may be one of those */
 	VEC(uint32_t) queue; /* RPCs without a response, in order; [head, count) */
 	size_t head;
 	bool doubt;   /* the queue may be off */
 	bool settled; /* since the last doubt the queue was empty once */
+	bool deep;    /* several requests at once: an empty queue may be one that is short of some */
 	bool ahead;   /* this client does not wait for its answers before it asks again */
 	bool inexact; /* a message ran to the end of its burst and may have hidden others */
 	VEC(struct waiting) waiting;
@@ -214,38 +216,86 @@ static bool is_gap_next(const struct answering *a, uint32_t to)
 	return a->last_gap;
 }
 
-/* The round from `from` on, or what is left of it, with the doubt on: pairs it only if the counts agree.
- * `waiting` of its requests are in the queue already. */
-static int enter_doubtful(struct answering *a, uint32_t from, uint32_t to, size_t waiting)
+/* What is in a round that does not begin in order. */
+struct tally {
+	size_t asked, answered;
+	uint32_t first_gap; /* message behind the first one with a gap before it; the end of the round if
+			       there is none */
+	uint8_t gap;
+	bool inexact;
+};
+
+static struct tally count_round(const struct answering *a, uint32_t from, uint32_t to)
 {
-	size_t asked = waiting, answered = 0;
-	bool gap =
-	    waiting > 0 && is_gap_next(a, to); /* what is missing could be an answer and its next request */
-	int err = 0;
+	struct tally t = {.first_gap = to};
 
 	for (uint32_t i = from; i < to; i++) {
 		const struct message *m = message_at(a, i);
 
-		asked += is_asking(m);
-		answered += is_answer(m);
-		gap |= i > from && mark_at(a, i)->gap != 0;
+		if (i > from && mark_at(a, i)->gap && t.first_gap == to)
+			t.first_gap = i;
+		if (i > from)
+			t.gap |= mark_at(a, i)->gap;
+		t.inexact |= !mark_at(a, i)->exact;
+		t.asked += is_asking(m);
+		t.answered += is_answer(m);
 	}
-	if (!gap && !a->ahead && asked == answered && asked > 0) {
-		for (uint32_t i = from; i < to && !err; i++)
-			err = enter(a, i);
-		a->doubt = false;
-		a->settled = false;
-		return err;
+	return t;
+}
+
+/* Whether a round, of which `waiting` requests came before it was in doubt, looks as one does that a client
+ * began with nothing outstanding and that was answered to its end. */
+static bool looks_whole(const struct answering *a, const struct tally *t, uint32_t to, size_t waiting)
+{
+	if (a->ahead)
+		return false;
+	if (waiting > 0) /* what is missing could be an answer and the request after it */
+		return !t->gap && t->asked + waiting == t->answered && !is_gap_next(a, to);
+	switch (t->gap) {
+	case 0:
+		return t->asked == t->answered && t->asked > 0;
+	case GAP_REQUESTS:
+		return t->answered > t->asked;
+	case GAP_RESPONSES:
+		return t->asked > t->answered;
+	default:
+		return true;
 	}
+}
+
+/* Whether a round that nothing is missing from, or hidden in but what is noted, still does not look whole:
+ * then it was not begun with nothing outstanding. */
+static bool shows_ahead(const struct answering *a, const struct tally *t, uint32_t to)
+{
+	return !a->lossy && !t->inexact && t->asked > 0 && t->gap != (GAP_REQUESTS | GAP_RESPONSES) &&
+	       to < a->end && !mark_at(a, to)->gap;
+}
+
+/* The round from `from` on, or what is left of it, with the doubt on. `waiting` of its requests are in the
+ * queue already. */
+static int enter_doubtful(struct answering *a, uint32_t from, uint32_t to, size_t waiting)
+{
+	struct tally t = count_round(a, from, to);
+	bool whole = looks_whole(a, &t, to, waiting);
+	int err = 0;
+
+	if (!whole && waiting == 0 && shows_ahead(a, &t, to))
+		a->ahead = true;
+
 	for (uint32_t i = from; i < to && !err; i++) {
 		const struct message *m = message_at(a, i);
 
-		if (is_request(m) || (m->flags & PROTO_PUSH))
+		if (is_request(m) || (m->flags & PROTO_PUSH) || (whole && i < t.first_gap))
 			err = enter(a, i);
 		else
 			a->out->unpaired_responses += is_answer(m);
 	}
-	drop_queue(a);
+	if (whole && t.first_gap == to) {
+		a->doubt = false;
+		a->settled = false;
+	} else {
+		drop_queue(a);
+	}
 	return err;
 }
 
@@ -256,14 +306,17 @@ static int answer_round(struct answering *a, uint32_t first, uint32_t to)
 	bool cut = false;
 	int err = 0;
 
+	a->deep |= count_round(a, first, to).asked > 1;
 	if (a->doubt) {
 		drop_queue(a);
 		before = 0;
 	} else if (a->head == a->queue.count) {
 		drop_queue(a);
 		before = 0;
-		a->settled = true;
+		a->settled |= !a->deep;
 	}
+	for (uint32_t i = first; i < to; i++)
+		a->ahead |= mark_at(a, i)->split && is_answer(message_at(a, i));
 	for (uint32_t i = first; i < to && !err; i++) {
 		uint8_t gap = mark_at(a, i)->gap;
 
@@ -341,8 +394,11 @@ static int answer_bursts(struct answering *a, uint32_t first, uint32_t end)
 
 int answer_run(const struct walked *walked, uint32_t first, const struct walk_link *l, struct answers *out)
 {
-	struct answering a = {
-	    .walked = walked, .out = out, .end = (uint32_t)walked->messages.count, .last_gap = l->last_gap};
+	struct answering a = {.walked = walked,
+			      .out = out,
+			      .end = (uint32_t)walked->messages.count,
+			      .last_gap = l->last_gap,
+			      .lossy = l->lossy};
 	enum proto_pairing pairing = l->proto->pairing;
 	uint32_t raw = first;
 	int err = 0;

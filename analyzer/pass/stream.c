@@ -307,6 +307,13 @@ uint64_t stream_burst_end(const struct stream *s, uint64_t off)
 	return s->covered.items[i].to < next ? s->covered.items[i].to : next;
 }
 
+uint64_t stream_hole_end(const struct stream *s, uint64_t off)
+{
+	size_t i = ranges_find(&s->covered, off);
+
+	return i < s->covered.count ? s->covered.items[i].from : s->end;
+}
+
 /* The last piece that begins at or before `off`, or list->count. */
 static size_t piece_find(const struct pieces *list, uint64_t off)
 {

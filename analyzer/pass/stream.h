@@ -77,6 +77,9 @@ const struct burst *stream_burst_at(const struct stream *s, uint64_t off);
  * are missing. `off` itself if they are missing there. */
 uint64_t stream_burst_end(const struct stream *s, uint64_t off);
 
+/* Where records are there again, if those of `off` are missing. */
+uint64_t stream_hole_end(const struct stream *s, uint64_t off);
+
 /* When the byte at `off` was moved, as the given end saw it: entry of the sending, return of the receiving
  * call. UINT64_MAX: nothing is known of it nor of what came after. */
 uint64_t stream_time(const struct stream *s, enum stream_end end, uint64_t off);

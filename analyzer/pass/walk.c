@@ -12,8 +12,8 @@
 
 #include "analyzer/vec.h"
 
-#define LOST_MAX       2 /* bursts in a row that the grammar does not know: it is another protocol */
-#define LOST_MAX_CAUSE 6 /* the same, where missing bytes are the likely cause */
+#define LOST_MAX	2  /* bursts in a row that the grammar does not know: it is another protocol */
+#define LOST_MAX_UNSURE 32 /* the same, where it was not sure that the first of them begins a message */
 
 /* One direction. */
 struct walker {
@@ -23,7 +23,8 @@ struct walker {
 	uint32_t lost;	    /* how many in a row */
 	uint32_t last;	    /* its last message, STORE_NONE */
 	bool gap;	    /* messages may be missing before `at` */
-	bool damaged;	    /* it began in the middle, or something was missing */
+	bool sure;	    /* a message begins at `at`, if the grammar is the right one */
+	bool lost_sure;	    /* one did, where the first of the lost ones was */
 };
 
 struct state {
@@ -33,6 +34,7 @@ struct state {
 	const struct proto *raw_proto;
 	enum stream_end clock[2]; /* by direction: which of its ends tells the time */
 	uint32_t outstanding;	  /* requests without a response */
+	uint32_t of_burst;	  /* those of them that came in one burst with the newest */
 	uint32_t newest;	  /* the last message, STORE_NONE */
 	uint8_t gap;		  /* bit per direction: messages are missing before the next one of either */
 	bool raw;
@@ -116,7 +118,7 @@ static bool is_answered_first(const struct state *s, uint64_t response_ns)
 {
 	const struct walker *requests = &s->walkers[PROTO_TO_SERVER];
 
-	if (s->outstanding == 0 || s->raw || s->l->proto->pairing != PROTO_FIFO ||
+	if (s->of_burst == 0 || s->raw || s->l->proto->pairing != PROTO_FIFO ||
 	    stream_burst_at(requests->stream, requests->at))
 		return false;
 	return response_ns < time_of(s, PROTO_TO_SERVER, stream_next_burst(requests->stream, requests->at));
@@ -165,6 +167,16 @@ static bool is_crossed(const struct stream *s, uint64_t off0, uint64_t off1)
 	return !is_turn(s, off0) || !is_turn(s, off1) || stream_next_burst(s, off0) < off1;
 }
 
+/* Whether the receiver sent something while it had a part of the message. */
+static bool is_split(const struct stream *s, uint64_t off0, uint64_t off1)
+{
+	while ((off0 = stream_next_burst(s, off0)) < off1) {
+		if (stream_burst_at(s, off0)->ends & 1 << STREAM_RECEIVED)
+			return true;
+	}
+	return false;
+}
+
 static int take_label(struct state *s, struct message *m, const struct label *label)
 {
 	size_t operation = strlen(label->operation), target = strlen(label->target),
@@ -203,6 +215,7 @@ static int add_message(struct state *s, int dir, uint64_t end, const uint8_t *by
 	(s->raw ? s->raw_proto : s->l->proto)
 	    ->label(s->memory, dir, len ? bytes : nothing, len, len == end - walker->at, &label);
 	err = take_label(s, &m, &label);
+	mark.split = is_split(walker->stream, m.off0, m.off1);
 	if (s->raw)
 		mark.crossed = is_crossed(walker->stream, m.off0, m.off1);
 	if (!exact)
@@ -219,17 +232,37 @@ static int add_message(struct state *s, int dir, uint64_t end, const uint8_t *by
 	return err;
 }
 
-static void count_outstanding(struct state *s, int dir, unsigned int flags)
+static void count_outstanding(struct state *s)
 {
-	if (flags & (PROTO_PUSH | PROTO_INTERIM))
+	const struct message *m = message_at(s, s->newest);
+
+	if (m->dir == PROTO_TO_SERVER && mark_at(s, s->newest)->new_burst)
+		s->of_burst = 0;
+	if (m->flags & (PROTO_PUSH | PROTO_INTERIM))
 		return;
-	if (dir == PROTO_TO_SERVER)
-		s->outstanding += !(flags & PROTO_NO_RESPONSE);
-	else if (s->outstanding > 0)
-		s->outstanding--;
+	if (m->dir == PROTO_TO_SERVER) {
+		s->outstanding += !(m->flags & PROTO_NO_RESPONSE);
+		s->of_burst += !(m->flags & PROTO_NO_RESPONSE);
+	} else {
+		s->outstanding -= s->outstanding > 0;
+		s->of_burst -= s->of_burst > 0;
+	}
 }
 
 /* ---- bursts ---- */
+
+/* An unknown number of messages is in the bytes up to the next burst; or up to where records are missing, or
+ * are there again: each such stretch is a gap at its own time. */
+static void skip(struct state *s, int dir)
+{
+	struct walker *walker = &s->walkers[dir];
+	uint64_t end = stream_burst_end(walker->stream, walker->at);
+
+	note_gap(s, dir);
+	walker->sure = false;
+	s->l->by_burst += end > walker->at;
+	walker->at = end > walker->at ? end : stream_hole_end(walker->stream, walker->at);
+}
 
 /* Whether a burst at `at` goes on with the message before it: nothing came the other way, and nothing is
  * missing there that may have. */
@@ -251,9 +284,8 @@ static int step_raw(struct state *s, int dir)
 	const uint8_t *bytes;
 	size_t len;
 
-	if (end == walker->at) {
-		walker->at = stream_next_burst(walker->stream, walker->at);
-		note_gap(s, dir);
+	if (end == walker->at || (walker->gap && !stream_burst_at(walker->stream, walker->at))) {
+		skip(s, dir);
 		return 0;
 	}
 	if (is_same_burst(s, dir)) {
@@ -279,23 +311,10 @@ static void turn_raw(struct state *s)
 		walker->gap = false;
 	}
 	s->raw = true;
-	s->outstanding = 0;
 	s->newest = STORE_NONE;
 }
 
 /* ---- a grammar ---- */
-
-/* An unknown number of messages is in the bytes up to the next burst. */
-static void skip_burst(struct state *s, int dir)
-{
-	struct walker *walker = &s->walkers[dir];
-
-	note_gap(s, dir);
-	walker->at = stream_next_burst(walker->stream, walker->at);
-	s->l->by_burst++;
-	if (dir == PROTO_TO_CLIENT)
-		s->forget = true;
-}
 
 /* What nothing is known of goes on with the message before it, if that one's end was only the end of its
  * burst. */
@@ -325,8 +344,7 @@ static void step_blind(struct state *s, int dir)
 		continue_message(s, dir);
 		return;
 	}
-	s->walkers[dir].damaged = true;
-	skip_burst(s, dir);
+	skip(s, dir);
 }
 
 /* The grammar does not know what begins here. Again and again: this is not its protocol any more, or never
@@ -336,14 +354,16 @@ static void step_lost(struct state *s, int dir)
 	struct walker *walker = &s->walkers[dir];
 	bool continued = is_continued(s, dir);
 
-	if (walker->lost++ == 0 || continued)
+	if (walker->lost++ == 0)
+		walker->lost_sure = walker->sure;
+	if (walker->lost == 1 || continued)
 		walker->lost_from = walker->at;
-	if (walker->lost >= (walker->damaged || continued ? LOST_MAX_CAUSE : LOST_MAX))
+	if (walker->lost >= (walker->lost_sure ? LOST_MAX : LOST_MAX_UNSURE))
 		turn_raw(s);
 	else if (continued)
 		continue_message(s, dir);
 	else
-		skip_burst(s, dir);
+		skip(s, dir);
 }
 
 /* Where the message ends, at the latest where the stream does. */
@@ -358,14 +378,13 @@ static int step_grammar(struct state *s, int dir)
 {
 	struct walker *walker = &s->walkers[dir];
 	const uint8_t *bytes;
-	unsigned int flags;
 	int64_t edge;
 	uint64_t end;
 	size_t len;
 	int err;
 
 	bytes = stream_bytes(walker->stream, walker->at, &len);
-	if (!bytes) {
+	if (!bytes || (walker->gap && !stream_burst_at(walker->stream, walker->at))) {
 		step_blind(s, dir);
 		return 0;
 	}
@@ -380,13 +399,13 @@ static int step_grammar(struct state *s, int dir)
 		return 0;
 	}
 	walker->lost = 0;
+	walker->sure = edge > 0;
 	end = message_end(walker->stream, walker->at, edge);
 	err = add_message(s, dir, end, bytes, len, edge > 0);
 	if (err)
 		return err;
-	flags = message_at(s, s->newest)->flags;
-	count_outstanding(s, dir, flags);
-	if (flags & PROTO_UPGRADE)
+	count_outstanding(s);
+	if (message_at(s, s->newest)->flags & PROTO_UPGRADE)
 		turn_raw(s);
 	return 0;
 }
@@ -402,12 +421,10 @@ int walk_run(struct walk *w, struct walk_link *l)
 		walker->stream = &w->streams[dir];
 		walker->at = walker->stream->start;
 		walker->last = STORE_NONE;
-		/* one that came in the middle of the stream starts where the direction turns */
-		if (walker->at > 0 && !stream_burst_at(walker->stream, walker->at))
-			walker->at = stream_next_burst(walker->stream, walker->at);
-		walker->damaged = walker->stream->start > 0;
-		if (walker->damaged)
+		walker->sure = walker->stream->start == 0;
+		if (!walker->sure)
 			note_gap(&s, dir);
+		l->lossy |= ranges_missing(&walker->stream->covered, walker->at, walker->stream->end) > 0;
 	}
 	choose_clock(&s);
 	s.raw = l->proto == s.raw_proto;

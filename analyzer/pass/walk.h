@@ -15,6 +15,7 @@ struct mark {
 	bool new_burst; /* a burst begins with it */
 	uint8_t gap;	/* bit per enum proto_dir: an unknown number of messages is missing before it */
 	bool crossed;	/* the two ends see the bursts differently: they were in flight at the same time */
+	bool split;	/* its receiver sent something before it had all of it */
 };
 
 struct walked {
@@ -44,6 +45,7 @@ struct walk_link {
 	const struct proto *proto;
 	uint8_t server;	   /* enum link_side */
 	uint64_t by_burst; /* counted: messages whose edges are only those of their burst */
+	bool lossy;	   /* records are missing */
 	bool last_gap;	   /* requests may be missing at the end */
 };
 
