@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * proto_fuzz.c - hostile bytes for every grammar. An entry for libFuzzer:
- *   clang -I. -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined tests/fuzz/proto_fuzz.c
- * analyzer/proto/[a-z]*.c or, with -DFUZZ_MAIN, a program of its own for any compiler and
- * -fsanitize=address,undefined: proto_fuzz [RUNS] [FILE...]   mutates the talks of proto_samples.def RUNS
- * times, the same each time, or shows the files once
+ *
+ *   clang -I. -D_GNU_SOURCE -g -fsanitize=fuzzer,address,undefined \
+ *         tests/fuzz/proto_fuzz.c analyzer/proto/[a-z]*.c
+ *
+ * or, with -DFUZZ_MAIN and no "fuzzer", a program of its own, also with gcc: `proto_fuzz [RUNS]` mutates
+ * the talks of proto_samples.def, the same each time; `proto_fuzz 0 FILE...` shows the files once.
  *
  * Input: messages of [direction and flags, length, bytes]. Each is shown in a copy of its own size.
  * Checked: the edge is a length of at least 1, MORE or LOST, does not touch the state, and a length found
