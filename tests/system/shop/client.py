@@ -58,7 +58,7 @@ class Load:
         self.next = 0
         self.answered = 0
         self.routes = {}
-        self.unanswered = 0
+        self.unanswered = {}
         self.connects = 0
 
     def take(self):
@@ -75,7 +75,7 @@ class Load:
     def done(self, route, status):
         with self.lock:
             if status is None:
-                self.unanswered += 1
+                self.unanswered[route] = self.unanswered.get(route, 0) + 1
                 return
             by_status = self.routes.setdefault(route, {})
             by_status[status] = by_status.get(status, 0) + 1
@@ -130,7 +130,7 @@ def main():
     result["seconds"] = round(time.monotonic() - begun, 3)
     with open(options.counts, "w", encoding="utf-8") as out:
         json.dump(result, out, indent=1)
-    print(f"{result['answered']} answers, {result['unanswered']} without, in {result['seconds']} s",
+    print(f"{result['answered']} answers, {sum(result['unanswered'].values())} without, in {result['seconds']} s",
           file=sys.stderr)
 
 
