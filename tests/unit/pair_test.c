@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* pair_test.c - which views are one connection: port re-use, missing processes, forks, unix sockets, keys. */
+/* pair_test.c - which views are one connection: port re-use, missing processes, forks, keys. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,54 +8,9 @@
 
 #include <cmocka.h>
 
-#include "analyzer/pass/match.h"
-#include "analyzer/pass/pair.h"
-#include "tests/unit/story.h"
+#include "tests/unit/joined.h"
 
 #define MS 1000000ull
-
-struct result {
-	struct conns conns;
-	struct links links;
-};
-
-static struct result run(const struct story *s)
-{
-	struct result r;
-
-	assert_int_equal(conn_run(&s->store, &r.conns), 0);
-	assert_int_equal(pair_run(&s->store, &r.conns, &r.links), 0);
-	for (uint32_t i = 0; i < r.links.link_count; i++)
-		assert_int_equal(r.links.links[i].mismatched, 0);
-	return r;
-}
-
-static void end(struct story *s, struct result *r)
-{
-	pair_free(&r->links);
-	conn_free(&r->conns);
-	story_free(s);
-}
-
-/* Link of a conn of a process. */
-static const struct link *link_of(const struct result *r, uint32_t process, uint32_t conn)
-{
-	for (uint32_t i = 0; i < r->conns.view_count; i++) {
-		if (r->conns.views[i].process == process && r->conns.views[i].conn == conn)
-			return &r->links.links[r->links.of_view[i]];
-	}
-	fail();
-	return NULL;
-}
-
-static uint32_t joined(const struct result *r)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < r->links.link_count; i++)
-		n += r->links.links[i].join != JOIN_NONE;
-	return n;
-}
 
 /* A connection of 10.0.0.1:port to 10.0.0.2:80 at time t; a process of STORE_NONE leaves no records. */
 struct talk {
@@ -173,13 +128,39 @@ static void test_key_from_either_end(void **state)
 	assert_true(pair_cid(keys[0], LINK_SERVER, 1) != cids[0]);
 }
 
-/* README.md of the room defines the hash for strangers: this is it, computed by the text. */
+/* README.md of the passes defines the hash for strangers. These values were computed from its text by another
+ * program. */
 static void test_key_is_the_documented_one(void **state)
 {
+	struct story *s = story_new();
+	uint32_t c = story_process(s, 0, 1, 0);
+	struct story_end e = {.process = c,
+			      .conn = 2,
+			      .flags = RECORD_FLAG_CONNECT,
+			      .local_host = 127,
+			      .local_port = 40000,
+			      .remote_host = 127,
+			      .remote_port = 80,
+			      .cookie = 2};
+	struct result r;
+
 	(void)state;
-	assert_true(pair_cid(0, LINK_CLIENT, 0) != 0);
-	assert_true(pair_cid(0x123456789abcdef0, LINK_CLIENT, 5) ==
-		    pair_cid(0x123456789abcdef1, LINK_SERVER, 5));
+	talk(s,
+	     &(struct talk){.client = c, .server = STORE_NONE, .client_conn = 1, .port = 40000, .t = 5000});
+	story_open(s, &e, 6000, 6100);
+	e = (struct story_end){
+	    .process = c, .conn = 3, .flags = RECORD_FLAG_CONNECT, .path = "/x", .inode = 70};
+	story_open(s, &e, 7000, 7100);
+	story_record(s, c, (struct store_record){.kind = RECORD_PEER, .conn = 3, .off = 71}, NULL, 0);
+	r = run(s);
+	assert_true(r.links.links[0].key == 0xe804b476fd0b656);
+	assert_true(pair_cid(r.links.links[0].key, LINK_CLIENT, 0) == 0xdb99aeb45069bd55);
+	assert_true(pair_cid(r.links.links[0].key, LINK_SERVER, 7) == 0x1e868e5a76a0ad52);
+	assert_true(r.links.links[1].key == 0x537ca5859e09bc15);
+	assert_true(pair_cid(r.links.links[1].key, LINK_CLIENT, 0) == 0xc767ca7154779a45);
+	assert_true(r.links.links[2].key == 0x3b2c05b3fa3f53fe);
+	assert_true(pair_cid(r.links.links[2].key, LINK_CLIENT, 0) == 0xf78e8756d29c198e);
+	end(s, &r);
 }
 
 /* A port is used again and again; the dump of one of two workers is missing. */
@@ -492,203 +473,6 @@ static void test_lost_open_is_kept(void **state)
 	end(s, &r);
 }
 
-/* ---- unix ---- */
-
-struct local {
-	uint32_t client, server, conn;
-	uint64_t inode, t; /* the client's; the server's is one more */
-	bool client_tells, server_tells;
-	const char *request;
-};
-
-static void talk_local(struct story *s, const struct local *k)
-{
-	struct story_end e = {.process = k->client,
-			      .conn = k->conn,
-			      .flags = RECORD_FLAG_CONNECT,
-			      .path = "/run/db",
-			      .inode = k->inode,
-			      .cookie = k->inode,
-			      .peer_pid = 2};
-	uint32_t len = (uint32_t)strlen(k->request);
-
-	story_open(s, &e, k->t, k->t + 100);
-	story_move(s, RECORD_OUT, k->client, k->conn, 0, k->request, len, RECORD_FLAG_BURST, k->t + 200,
-		   k->t + 300);
-	if (k->client_tells)
-		story_record(s, k->client,
-			     (struct store_record){.kind = RECORD_PEER, .conn = k->conn, .off = k->inode + 1},
-			     NULL, 0);
-	if (k->server == STORE_NONE)
-		return;
-	e = (struct story_end){.process = k->server,
-			       .conn = k->conn + 100,
-			       .flags = RECORD_FLAG_ACCEPT,
-			       .path = "/run/db",
-			       .inode = k->inode + 1,
-			       .cookie = k->inode + 1,
-			       .peer_pid = 1};
-	story_open(s, &e, k->t - 1000, k->t + 250);
-	story_move(s, RECORD_IN, k->server, k->conn + 100, 0, k->request, len, RECORD_FLAG_BURST, k->t + 300,
-		   k->t + 350);
-	if (k->server_tells)
-		story_record(
-		    s, k->server,
-		    (struct store_record){.kind = RECORD_PEER, .conn = k->conn + 100, .off = k->inode}, NULL,
-		    0);
-}
-
-static void test_unix_inode(void **state)
-{
-	uint64_t keys[3];
-
-	(void)state;
-	for (int tells = 0; tells < 3; tells++) {
-		struct story *s = story_new();
-		uint32_t c = story_process(s, 0, 1, 0), d = story_process(s, 0, 2, 0);
-		struct result r;
-
-		talk_local(s, &(struct local){.client = c,
-					      .server = tells == 2 ? STORE_NONE : d,
-					      .conn = 1,
-					      .inode = 70,
-					      .t = 5000,
-					      .client_tells = tells != 1,
-					      .server_tells = tells == 1,
-					      .request = "hello"});
-		r = run(s);
-		assert_int_equal(r.links.link_count, 1);
-		assert_int_equal(r.links.links[0].join, tells == 2 ? JOIN_NONE : JOIN_INODE);
-		keys[tells] = r.links.links[0].key;
-		end(s, &r);
-	}
-	assert_true(keys[0] == keys[1] && keys[0] == keys[2]);
-}
-
-static void test_unix_order(void **state)
-{
-	static const char *const requests[] = {"same", "same", "same", "same"};
-	struct story *s = story_new();
-	uint32_t c = story_process(s, 0, 1, 0), d = story_process(s, 0, 2, 0);
-	struct result r;
-
-	(void)state;
-	for (uint32_t i = 0; i < 4; i++)
-		talk_local(s, &(struct local){.client = c,
-					      .server = d,
-					      .conn = i + 1,
-					      .inode = 70 + i * 2,
-					      .t = (i + 1) * MS,
-					      .request = requests[i]});
-	r = run(s);
-	assert_int_equal(joined(&r), 4);
-	for (uint32_t i = 0; i < 4; i++) {
-		assert_int_equal(link_of(&r, c, i + 1)->join, JOIN_UNIX_ORDER);
-		assert_ptr_equal(link_of(&r, c, i + 1), link_of(&r, d, i + 101));
-	}
-	end(s, &r);
-}
-
-/* Two connects at the same moment could have been accepted in either order. */
-static void test_unix_order_ambiguous(void **state)
-{
-	for (int same = 0; same < 2; same++) {
-		struct story *s = story_new();
-		uint32_t c = story_process(s, 0, 1, 0), d = story_process(s, 0, 2, 0);
-		struct result r;
-
-		(void)state;
-		talk_local(s, &(struct local){
-				  .client = c, .server = d, .conn = 1, .inode = 70, .t = MS, .request = "a"});
-		talk_local(s, &(struct local){.client = c,
-					      .server = d,
-					      .conn = 2,
-					      .inode = 72,
-					      .t = MS + 20,
-					      .request = same ? "a" : "b"});
-		r = run(s);
-		assert_int_equal(joined(&r), same ? 0 : 2);
-		assert_int_equal(r.links.ambiguous, same ? 4 : 0);
-		end(s, &r);
-	}
-}
-
-static void test_socketpair(void **state)
-{
-	struct story *s = story_new();
-	uint32_t p = story_process(s, 0, 1, 0), child = story_process(s, 0, 2, 1);
-	struct story_end e = {
-	    .process = p, .conn = 1, .flags = RECORD_FLAG_PAIR, .path = "", .inode = 31, .cookie = 1};
-	struct result r;
-
-	(void)state;
-	story_open(s, &e, 100, 200);
-	story_record(s, p, (struct store_record){.kind = RECORD_PEER, .conn = 1, .off = 30}, NULL, 0);
-	e.conn = 2;
-	e.inode = 30;
-	e.cookie = 2;
-	story_open(s, &e, 100, 200);
-	story_record(s, p, (struct store_record){.kind = RECORD_PEER, .conn = 2, .off = 31}, NULL, 0);
-	e.process = child;
-	e.flags = RECORD_FLAG_SEEN;
-	e.conn = 1;
-	story_open(s, &e, 300, 300);
-	r = run(s);
-	assert_int_equal(r.links.link_count, 1);
-	assert_int_equal(r.links.links[0].join, JOIN_INODE);
-	assert_int_equal(r.conns.views[r.links.links[0].ends[LINK_CLIENT].views[0]].inode, 30);
-	assert_int_equal(r.links.links[0].ends[LINK_CLIENT].view_count, 2);
-	end(s, &r);
-}
-
-/* ---- the matcher alone ---- */
-
-struct lists {
-	const int *a, *b;
-};
-
-static uint32_t equal(void *with, uint32_t a, uint32_t b)
-{
-	const struct lists *l = with;
-
-	return l->a[a] == l->b[b] || l->a[a] == 0 || l->b[b] == 0 ? MATCH_SURE : 0;
-}
-
-static void test_match(void **state)
-{
-	enum { MANY = 2000 };
-	static int a[MANY], b[MANY];
-	static uint32_t near[MANY], partner[MANY];
-	struct lists lists = {a, b};
-	struct match m = {.score = equal, .with = &lists, .a_count = MANY, .near = near, .partner = partner};
-
-	(void)state;
-	/* every third is missing on the one side; all can be told apart */
-	for (int i = 0; i < MANY; i++) {
-		a[i] = i + 1;
-		if (i % 3 == 0)
-			continue;
-		near[m.b_count] = (uint32_t)(i > 7 ? i - 7 : 0);
-		b[m.b_count++] = i + 1;
-	}
-	assert_int_equal(match_run(&m), 0);
-	assert_int_equal(m.ambiguous, 0);
-	for (uint32_t i = 0; i < m.b_count; i++)
-		assert_int_equal(a[partner[i]], b[i]);
-	/* nothing can be told apart, one is missing */
-	memset(a, 0, sizeof(a));
-	m.a_count = 3;
-	m.b_count = 2;
-	assert_int_equal(match_run(&m), 0);
-	assert_int_equal(m.ambiguous, 5);
-	assert_int_equal(partner[0], MATCH_NONE);
-	/* nothing can be told apart, none is missing */
-	m.b_count = 3;
-	assert_int_equal(match_run(&m), 0);
-	assert_int_equal(m.ambiguous, 0);
-	assert_int_equal(partner[2], 2);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -704,11 +488,6 @@ int main(void)
 	    cmocka_unit_test(test_forked_holder),
 	    cmocka_unit_test(test_unknown_sides),
 	    cmocka_unit_test(test_lost_open_is_kept),
-	    cmocka_unit_test(test_unix_inode),
-	    cmocka_unit_test(test_unix_order),
-	    cmocka_unit_test(test_unix_order_ambiguous),
-	    cmocka_unit_test(test_socketpair),
-	    cmocka_unit_test(test_match),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
