@@ -46,6 +46,7 @@ struct weigh {
 	struct scan scan;
 	uint32_t *backward; /* by span: what the answers say; STORE_NONE, OWNER_SEVERAL */
 	struct edge *edges;
+	bool *serves; /* by process: whether it answers any request */
 };
 
 static const char *const names[] = {
@@ -175,8 +176,21 @@ static struct edge edge_to(uint32_t parent, float p, enum evidence class, uint32
 			     .probability = p > P_MOST ? P_MOST : p};
 }
 
+/* Whether each of the contexts is a call that was made for no request: what follows them all is none's either. */
+static bool begin_traces(const struct weigh *w, uint32_t process, const struct contexts *choice)
+{
+	if (!w->serves[process])
+		return true;
+	for (uint8_t i = 0; i < choice->count; i++) {
+		if (is_request(w, choice->of[i]) || w->edges[choice->of[i]].class != EVIDENCE_ROOT)
+			return false;
+	}
+	return !choice->more;
+}
+
 /* Several contexts fit: those that are the same request after all count once. */
-static struct edge decide_choice(const struct weigh *w, const struct contexts *choice, struct opinion back)
+static struct edge decide_choice(const struct weigh *w, uint32_t call, const struct contexts *choice,
+				 struct opinion back)
 {
 	struct contexts known = {0};
 	uint32_t unknown = choice->more, other = STORE_NONE;
@@ -199,6 +213,8 @@ static struct edge decide_choice(const struct weigh *w, const struct contexts *c
 			return edge_to(back.parent, P_OWNER_CHOICE, EVIDENCE_OWNER, other);
 	if (back.parent != STORE_NONE && unknown)
 		return edge_to(back.parent, P_OWNER, EVIDENCE_OWNER, other);
+	if (begin_traces(w, span_at(w, call)->process, choice))
+		return edge_none(EVIDENCE_ROOT, STORE_NONE);
 	return edge_none(EVIDENCE_AMBIGUOUS, known.count ? known.of[0] : STORE_NONE);
 }
 
@@ -238,7 +254,7 @@ static struct edge decide(const struct weigh *w, uint32_t call)
 	uint32_t rival = STORE_NONE;
 
 	if (claim->choice != STORE_NONE)
-		return decide_choice(w, &w->scan.choices[claim->choice], back);
+		return decide_choice(w, call, &w->scan.choices[claim->choice], back);
 	front = look_forward(w, call);
 	if (front.parent == STORE_NONE && back.parent == STORE_NONE) {
 		const struct edge *before = claim->before == STORE_NONE ? NULL : &w->edges[claim->before];
@@ -310,8 +326,10 @@ static void weigh_all(struct weigh *w)
 	for (uint32_t i = 0; i < spans->span_count; i++) {
 		w->backward[i] = STORE_NONE;
 		w->edges[i] = edge_none(EVIDENCE_ROOT, STORE_NONE);
-		if (spans->spans[i].side == SPAN_SERVER)
+		if (spans->spans[i].side == SPAN_SERVER) {
+			w->serves[spans->spans[i].process] = true;
 			join(w, i);
+		}
 	}
 	look_back(w);
 	for (uint32_t i = 0; i < w->scan.call_count; i++) {
@@ -338,7 +356,8 @@ int parent_run(const struct store *store, const struct conns *conns, const struc
 	*out = (struct parents){0};
 	w.edges = calloc(spans->span_count + 1ul, sizeof(*w.edges));
 	w.backward = calloc(spans->span_count + 1ul, sizeof(*w.backward));
-	err = w.edges && w.backward ? parent_events_begin(&story) : -ENOMEM;
+	w.serves = calloc(store->process_count + 1ul, sizeof(*w.serves));
+	err = w.edges && w.backward && w.serves ? parent_events_begin(&story) : -ENOMEM;
 	err = err ? err : parent_scan(&story, &w.scan);
 	if (!err) {
 		weigh_all(&w);
@@ -349,6 +368,7 @@ int parent_run(const struct store *store, const struct conns *conns, const struc
 	parent_scan_free(&w.scan);
 	parent_events_end(&story);
 	free(w.backward);
+	free(w.serves);
 	free(w.edges);
 	return err;
 }

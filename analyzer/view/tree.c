@@ -253,12 +253,21 @@ void tree_draw(const struct model *m, struct out *out, uint32_t root)
 
 /* ---- which traces ---- */
 
+/* How long it took is not known: such a trace stands behind those that were answered. */
+static bool has_no_answer(const struct model *m, uint32_t root)
+{
+	const struct span *s = &m->spans.spans[root];
+
+	return s->open || s->one_way;
+}
+
 static int compare_slow(const void *left, const void *right, void *model)
 {
 	const struct model *m = model;
 	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-	int order = vec_compare(model_total_ns(m, b), model_total_ns(m, a));
+	int order = has_no_answer(m, a) - has_no_answer(m, b);
 
+	order = order ? order : vec_compare(model_total_ns(m, b), model_total_ns(m, a));
 	order = order ? order : vec_compare(m->nodes[a].start_ns, m->nodes[b].start_ns);
 	order = order ? order : vec_compare(m->spans.spans[a].cid, m->spans.spans[b].cid);
 	return order ? order : vec_compare(a, b);
@@ -280,7 +289,7 @@ int tree_slowest(const struct model *m, uint32_t **slowest, uint32_t *count)
 	for (uint32_t i = 0; i < m->root_count; i++) {
 		const struct span *s = &m->spans.spans[m->roots[i]];
 
-		if (!s->open && !s->control && !s->one_way && s->start_record != STORE_NONE)
+		if (!has_no_answer(m, m->roots[i]) && !s->control && s->start_record != STORE_NONE)
 			roots[(*count)++] = m->roots[i];
 	}
 	sort_slowest(m, roots, *count);
