@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * emit.c - what emit_begin() does not do in line: the end of a lap, a ring half full, a full ring, records
- * that wait to go first. App's threads; still no lock, no allocation; the one system call is the flusher's
- * wake.
+ * emit.c - what emit_begin() does not do in line: the end of a lap, a ring that fills up, a full ring,
+ * records that wait to go first. App's threads; still no lock, no allocation; the one system call is the
+ * flusher's wake.
  *
  * Invariant: `busy` is set from the first change of the producer's end to the commit.
  */
@@ -21,16 +21,16 @@
 	4096 /* nested records in a row, after which the interrupted one was left by siglongjmp              \
 	      */
 
-/* Wakes the flusher when the ring is half full, and again each quarter lap while it stays so. */
+/* Wakes the flusher when a part of the ring is full, and again with each further part. */
 static void emit_consider_wake(struct thread *t, uint64_t end, uint64_t tail, uint64_t size)
 {
 	if (end <= t->wake_at)
 		return;
-	if (end - tail >= size / 2) {
+	if (end - tail >= size / RING_WAKE_PART) {
 		flush_wake();
-		t->wake_at = end + size / 4;
+		t->wake_at = end + size / RING_WAKE_PART;
 	} else {
-		t->wake_at = tail + size / 2;
+		t->wake_at = tail + size / RING_WAKE_PART;
 	}
 }
 

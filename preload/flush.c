@@ -398,7 +398,7 @@ static void breathe(void *unused)
 {
 	(void)unused;
 	if (__atomic_fetch_and(&flush_wishes, ~(uint32_t)WISH_DRAIN, __ATOMIC_ACQ_REL) & WISH_DRAIN)
-		flush_drain(4, false);
+		flush_drain(2 * RING_WAKE_PART, false);
 }
 
 /* Dumps that processes killed in this directory left unfinished. */
@@ -449,7 +449,7 @@ static void flush_loop(void)
 			if (identity_alone())
 				wishes |= WISH_END;
 		} else if (wishes & WISH_DRAIN) {
-			flush_drain(4, false);
+			flush_drain(2 * RING_WAKE_PART, false);
 		}
 		if (wishes & WISH_END) {
 			flush_end();

@@ -21,6 +21,7 @@
 #define RING_BYTES_MIN	   (64u << 10)
 #define RING_BYTES_MAX	   (256u << 20)
 #define RING_DATA_MAX	   16384u /* of one record */
+#define RING_WAKE_PART	   4u	  /* a ring that is full to one part in four wakes the flusher */
 
 enum ring_state {
 	RING_FREE,  /* has no memory yet */

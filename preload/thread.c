@@ -46,7 +46,7 @@ static void thread_take(struct thread *t, struct ring *ring)
 	t->mask = ring->bytes - 1;
 	t->head = 0;
 	t->fence = 0;
-	t->wake_at = ring->bytes / 2;
+	t->wake_at = ring->bytes / RING_WAKE_PART;
 	if (t->born_at == 0)
 		t->born_at = stamp_now();
 	t->pending |= THREAD_PENDING_START;
