@@ -158,7 +158,7 @@ static int wreck_drain_ring(struct wreck *w, struct salvage *s, uint32_t index)
 	if (n != sizeof at || at.offset == 0)
 		return 0; /* was in anonymous memory */
 	if (at.bytes < RING_BYTES_MIN || at.bytes > RING_BYTES_MAX || (at.bytes & (at.bytes - 1)) != 0 ||
-	    at.offset % 4096 != 0 || at.offset + RING_CONTROL_BYTES + at.bytes > (uint64_t)w->st.st_size)
+	    at.offset + RING_CONTROL_BYTES + at.bytes > (uint64_t)w->st.st_size)
 		return -EBADMSG;
 	n = sys_read_at(w->fd, &ring, sizeof ring, at.offset);
 	if (n != sizeof ring)

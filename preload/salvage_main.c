@@ -49,8 +49,11 @@ static void report(void *to, const struct salvage_report *r)
 				say_error(r->error));
 		} else {
 			tally->failed++;
-			fprintf(stderr, "dprof-salvage: %s: %s: %s: left as it is\n", r->region,
-				r->dump[0] != '\0' ? r->dump : "no dump", say_error(r->error));
+			fprintf(stderr, "dprof-salvage: %s: %s: %s: left as it is%s\n", r->region,
+				r->dump[0] != '\0' ? r->dump : "no dump", say_error(r->error),
+				r->error == -ENOENT
+				    ? " (hint: make the directory again, or remove the region)"
+				    : "");
 		}
 		break;
 	default:
