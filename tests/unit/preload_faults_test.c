@@ -17,6 +17,7 @@
 
 #define ROUNDS 20000u
 #define NOBODY 65534
+#define LONELY 1234567
 
 static char top[200];
 static char dir[256];
@@ -25,7 +26,18 @@ static struct producer_board *board;
 static int board_fd;
 
 /* What the traced program does when it has its result. */
-enum how { EXIT, QUICK_EXIT, MAIN_THREAD_ENDS, LAST_THREAD_ENDS, CLOSE_ALL, FORK, DROP, DAEMON };
+enum how {
+	EXIT,
+	QUICK_EXIT,
+	MAIN_THREAD_ENDS,
+	LAST_THREAD_ENDS,
+	CLOSE_ALL,
+	FORK,
+	DROP,
+	DAEMON,
+	PIPE,
+	RAW_FORK
+};
 
 /* ---- the program ---- */
 
@@ -99,6 +111,22 @@ static void *last_thread(void *unused)
 	return NULL;
 }
 
+/* Our thread takes no number of the program's, and holds nothing of it open. */
+static void traffic_with_pipe(void)
+{
+	int fd[2];
+	char byte;
+
+	if (pipe(fd) < 0)
+		_exit(90);
+	alarm(20); /* a pipe that somebody still holds never ends */
+	traffic(NULL);
+	close(fd[1]);
+	if (read(fd[0], &byte, 1) != 0)
+		_exit(89);
+	board->result += (uint32_t)dup(0) * 1000 + (uint32_t)dup(0);
+}
+
 /* The effective user of one of our threads. */
 static unsigned int user_of(const char *tid)
 {
@@ -161,8 +189,9 @@ static int child_main(char **argv)
 		traffic(NULL);
 		break;
 	case FORK:
+	case RAW_FORK: /* that no wrapper sees */
 		traffic(NULL);
-		if (fork() == 0) {
+		if ((how == FORK ? fork() : (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)) == 0) {
 			traffic(NULL);
 			exit(0);
 		}
@@ -172,6 +201,9 @@ static int child_main(char **argv)
 		traffic(NULL);
 		drop_rights();
 		traffic(NULL);
+		break;
+	case PIPE:
+		traffic_with_pipe();
 		break;
 	case DAEMON:
 		/* from here on descriptor 2 is somebody's data */
@@ -289,7 +321,8 @@ static bool skipped(void)
 
 static void ends(void **state)
 {
-	static const enum how hows[] = {EXIT, QUICK_EXIT, MAIN_THREAD_ENDS, LAST_THREAD_ENDS, CLOSE_ALL};
+	static const enum how hows[] = {EXIT,	   QUICK_EXIT, MAIN_THREAD_ENDS, LAST_THREAD_ENDS,
+					CLOSE_ALL, PIPE};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof hows / sizeof hows[0]; i++) {
@@ -302,15 +335,14 @@ static void ends(void **state)
 	}
 }
 
-static void forks(void **state)
+static void check_fork(enum how how)
 {
 	DIR *d;
 	struct dirent *e;
 	int found = 0;
 	char path[600];
 
-	(void)state;
-	check_fault(FORK, NULL, NULL, 0, NULL);
+	check_fault(how, NULL, NULL, 0, NULL);
 	d = opendir(dir);
 	while ((e = readdir(d)) != NULL) {
 		static struct dump_facts f;
@@ -326,6 +358,13 @@ static void forks(void **state)
 	closedir(d);
 	assert_int_equal(found, 2);
 	dump_dir_remove(dir);
+}
+
+static void forks(void **state)
+{
+	(void)state;
+	check_fork(FORK);
+	check_fork(RAW_FORK);
 }
 
 static void disabled(void **state)
@@ -431,6 +470,7 @@ static void shm_full(void **state)
 	if (skipped())
 		skip();
 	shm_trouble("size=16k", 0, "No space left");
+	shm_trouble("size=4m", 0, "No space left");   /* half of it is not ours */
 	shm_trouble("size=512k", 0, "No space left"); /* the head fits, the ring does not */
 }
 
@@ -486,7 +526,8 @@ static void limit_threads(void)
 	struct rlimit limit = {1, 1};
 
 	setrlimit(RLIMIT_NPROC, &limit);
-	become_nobody();
+	if (setuid(LONELY) < 0) /* who has no other process */
+		_exit(94);
 }
 
 static void no_threads(void **state)

@@ -31,8 +31,8 @@ static int fresh(void **state)
 	ring->bytes = BYTES;
 	ring->state = RING_USED;
 	ring->tid = 77;
-	thread_self =
-	    (struct thread){.ring = ring, .bytes = ring_bytes(ring), .mask = BYTES - 1, .wake_at = BYTES / 2};
+	thread_self = (struct thread){
+	    .ring = ring, .bytes = ring_bytes(ring), .mask = BYTES - 1, .wake_at = BYTES / RING_WAKE_PART};
 	process_mark.traced = 1;
 	return 0;
 }
@@ -251,14 +251,16 @@ static void garbage(void **state)
 		int n = 0;
 
 		for (int i = 0; i < 64; i++)
-			words[rand() % (BYTES / 4)] =
-			    rand() % 2 ? (uint32_t)rand() : (uint32_t)(rand() % 200);
+			words[rand() % (BYTES / 4)] = (uint32_t)rand() % (i % 3 == 0   ? 200
+									  : i % 3 == 1 ? 70000
+										       : UINT32_MAX);
 		ring_read(&reader, ring_bytes(ring), BYTES, tail, head);
 		while ((r = ring_next(&reader)) != NULL) {
 			const uint8_t *end = (const uint8_t *)r + ring_room(r->size_bytes);
 
 			assert_true((const uint8_t *)r >= ring_bytes(ring) &&
 				    end <= ring_bytes(ring) + BYTES);
+			assert_true(r->size_bytes - sizeof *r <= RING_DATA_MAX);
 			assert_true(r->kind != RECORD_NONE && r->kind < RECORD_KINDS);
 			n++;
 		}

@@ -130,7 +130,8 @@ static void kills(void **state)
 		b->threads_n = 1 + (uint32_t)(rand() % PRODUCER_THREADS);
 		b->data_bytes = (uint32_t)(rand() % 300);
 		b->pause_every = rand() % 2 ? 0 : 100;
-		pid = run_and_kill(b, fd, dir, 1 + (uint64_t)(rand() % 60000), false);
+		/* now and then more than a block can hold */
+		pid = run_and_kill(b, fd, dir, 1 + (uint64_t)(rand() % 60000), i % 8 == 7);
 		assert_int_equal(dump_regions(pid), 1);
 		seen = salvage(dir, 0);
 		assert_int_equal(seen.done, 1);
@@ -172,6 +173,68 @@ static void killed_salvage(void **state)
 	close(fd);
 }
 
+/* The path of the only region of pid. */
+static const char *region_of(pid_t pid)
+{
+	static char path[400];
+	DIR *d = opendir(REGION_DIR);
+	struct dirent *e;
+	unsigned int uid, owner;
+
+	path[0] = '\0';
+	while ((e = readdir(d)) != NULL)
+		if (sscanf(e->d_name, "dprof.%u.%u.", &uid, &owner) == 2 && owner == (unsigned int)pid)
+			snprintf(path, sizeof path, "%s/%s", REGION_DIR, e->d_name);
+	closedir(d);
+	return path;
+}
+
+/* Killed between the commit and the ring's own tail: what the dump has is not taken from the ring again. */
+static void commit_alone(void **state)
+{
+	int fd, region;
+	struct producer_board *b = producer_board_make(&fd);
+	const char *dir = fresh_dir("commit_alone");
+	static struct dump_facts f;
+	struct region_head head;
+	struct ring ring;
+	uint64_t zero[2] = {0};
+	struct stat st;
+
+	(void)state;
+	b->threads_n = 1;
+	b->pause_every = 1;
+	/* less than a lap, so that the tail can be put back to 0; until the dump has some of it */
+	do {
+		fresh_dir("commit_alone");
+		region = open(region_of(run_and_kill(b, fd, dir, 2000, false)), O_RDWR);
+		assert_int_equal(pread(region, &ring, sizeof ring, REGION_FIRST_RING_AT), sizeof ring);
+		if (ring.tail == 0 || ring.head > ring.bytes) {
+			close(region);
+			assert_int_equal(salvage(dir, 0).done, 1);
+		}
+	} while (ring.tail == 0 || ring.head > ring.bytes);
+	assert_int_equal(stat(dump_only(dir), &st), 0);
+	assert_int_equal(pread(region, &head, sizeof head, 0), sizeof head);
+	dump_facts_of(dump_only(dir), &f, true);
+	head.commit_at = !head.commit_at;
+	head.commits[head.commit_at] = (struct region_commit){.dump_bytes = (uint64_t)st.st_size,
+							      .records = f.records,
+							      .tail = ring.tail,
+							      .seq = ring.seq,
+							      .ring = 0,
+							      .serial = ring.serial};
+	assert_int_equal(pwrite(region, &head, sizeof head, 0), sizeof head);
+	assert_int_equal(
+	    pwrite(region, zero, sizeof zero, REGION_FIRST_RING_AT + offsetof(struct ring, tail)),
+	    sizeof zero);
+	close(region);
+	assert_int_equal(salvage(dir, 0).done, 1);
+	check_dump(b, dir, "salvaged");
+	munmap(b, sizeof *b);
+	close(fd);
+}
+
 /* A frame half written, as by a kill in the middle of write(2), is cut away. */
 static void half_frame(void **state)
 {
@@ -184,7 +247,8 @@ static void half_frame(void **state)
 	b->threads_n = 2;
 	run_and_kill(b, fd, dir, 20000, false);
 	dump = fopen(dump_only(dir), "ab");
-	fputs("\x28\xb5\x2f\xfd and the rest never came", dump);
+	for (int i = 0; i < 100000; i++) /* more than salvage will write over */
+		fputs("\x28\xb5\x2f\xfd and the rest never came", dump);
 	fclose(dump);
 	assert_int_equal(salvage(dir, 0).done, 1);
 	check_dump(b, dir, "salvaged");
@@ -256,22 +320,6 @@ static void alive_or_elsewhere(void **state)
 	assert_int_equal(seen.done, 1);
 	munmap(b, sizeof *b);
 	close(fd);
-}
-
-/* The path of the only region of pid. */
-static const char *region_of(pid_t pid)
-{
-	static char path[400];
-	DIR *d = opendir(REGION_DIR);
-	struct dirent *e;
-	unsigned int uid, owner;
-
-	path[0] = '\0';
-	while ((e = readdir(d)) != NULL)
-		if (sscanf(e->d_name, "dprof.%u.%u.", &uid, &owner) == 2 && owner == (unsigned int)pid)
-			snprintf(path, sizeof path, "%s/%s", REGION_DIR, e->d_name);
-	closedir(d);
-	return path;
 }
 
 /* Random bytes in every part of the region: salvage ends, and what it writes is a dump. */
@@ -365,8 +413,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = {"kills",	 "killed_salvage", "half_frame", "child_lives",
-					    "dump_gone", "alive",	   "lies",	 "foreign"};
+	static const char *const names[] = {"kills",	   "killed_salvage", "half_frame",
+					    "child_lives", "commit_alone",   "dump_gone",
+					    "alive",	   "lies",	     "foreign"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -378,10 +427,15 @@ static int tear_down(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(kills),	  cmocka_unit_test(killed_salvage),
-	    cmocka_unit_test(half_frame), cmocka_unit_test(child_lives),
-	    cmocka_unit_test(dump_gone),  cmocka_unit_test(alive_or_elsewhere),
-	    cmocka_unit_test(lies),	  cmocka_unit_test(foreign_dump),
+	    cmocka_unit_test(kills),
+	    cmocka_unit_test(killed_salvage),
+	    cmocka_unit_test(half_frame),
+	    cmocka_unit_test(child_lives),
+	    cmocka_unit_test(commit_alone),
+	    cmocka_unit_test(dump_gone),
+	    cmocka_unit_test(alive_or_elsewhere),
+	    cmocka_unit_test(lies),
+	    cmocka_unit_test(foreign_dump),
 	};
 
 	if (argc == 3 && strcmp(argv[1], "producer") == 0)
