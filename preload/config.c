@@ -22,7 +22,7 @@
 #define COMM_BYTES	16
 #define STANDARD_HEAD	256
 #define STANDARD_ASK	1024 /* generated SQL and headers with cookies are longer than answers need be */
-#define STANDARD_RING	(2u << 20)
+#define STANDARD_RING	(4u << 20)
 #define STANDARD_FLUSH	1000
 #define SETTING_BYTES	24 /* of a number in the header */
 #define CONFIG_ROWS_MAX 9
@@ -41,7 +41,7 @@ const struct config_row config_rows[] = {
      "how much is copied of the first bytes of each message; 0: nothing"},
     {"DPROF_HEAD_REQUEST", "bytes, 0 to 16384", "1024, or DPROF_HEAD",
      "the same, of what goes to the side that accepted the connection"},
-    {"DPROF_RING", "bytes, 64K to 256M", "2M", "memory for records of a thread until they are written"},
+    {"DPROF_RING", "bytes, 64K to 256M", "4M", "memory for records of a thread until they are written"},
     {"DPROF_FLUSH_MS", "ms, 10 to 60000", "1000", "how long a record waits at most before it is written"},
     {"DPROF_VERBOSE", "0 or 1", "0", "1: says on stderr which dump is written"},
     {NULL, NULL, NULL, NULL},
