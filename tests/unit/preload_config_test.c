@@ -85,7 +85,7 @@ static void standard(void **state)
 	run(none);
 	assert_true(readlink("/proc/self/exe", exe, sizeof exe - 1) > 0);
 	base = strrchr(exe, '/') + 1;
-	has("disable=0 verbose=0 head=256 request=1024 ring=2097152 flush=1000\n");
+	has("disable=0 verbose=0 head=256 request=1024 ring=4194304 flush=1000\n");
 	has("dir=/usr/lib/dumps\n");
 	uname(&names);
 	snprintf(text, sizeof text, "host=%s\n", names.nodename);
@@ -94,7 +94,7 @@ static void standard(void **state)
 	has(text);
 	snprintf(text, sizeof text, "service=%s\n", base);
 	has(text);
-	has("DPROF_RING=2097152\n");
+	has("DPROF_RING=4194304\n");
 	assert_string_equal(output[1], "");
 }
 
@@ -149,7 +149,7 @@ static void refused(void **state)
 		while (strcmp(row->name, name) != 0)
 			row++;
 		run(settings);
-		has("disable=0 verbose=0 head=256 request=1024 ring=2097152 flush=1000\n");
+		has("disable=0 verbose=0 head=256 request=1024 ring=4194304 flush=1000\n");
 		line = strstr(output[1], "]: ");
 		assert_non_null(line);
 		snprintf(want, sizeof want, "]: %s is not valid: must be %s; using %s\n", bad[i],

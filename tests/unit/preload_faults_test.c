@@ -410,7 +410,7 @@ static void bad_value(void **state)
 {
 	(void)state;
 	check_fault(EXIT, "DPROF_RING=12", NULL, 1,
-		    "DPROF_RING=12 is not valid: must be bytes, 64K to 256M; using 2M");
+		    "DPROF_RING=12 is not valid: must be bytes, 64K to 256M; using 4M");
 	check_whole(2 * ROUNDS);
 }
 
