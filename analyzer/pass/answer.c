@@ -39,6 +39,7 @@ struct answering {
 	VEC(uint32_t) queue; /* RPCs without a response, in order; [head, count) */
 	size_t head;
 	bool doubt;   /* the queue may be off */
+	size_t sure;  /* requests at the head of the queue that came before what is missing */
 	bool settled; /* since the last doubt the queue was empty once */
 	bool deep;    /* several requests at once: an empty queue may be one that is short of some */
 	bool ahead;   /* this client does not wait for its answers before it asks again */
@@ -154,13 +155,18 @@ static int answer_by_key(struct answering *a, uint32_t number)
 
 static float fifo_confidence(const struct answering *a)
 {
-	return a->doubt || !a->settled || (a->ahead && a->inexact) ? CONFIDENCE_GAP : CONFIDENCE_FIFO;
+	return (a->doubt && !a->sure) || !a->settled || (a->ahead && a->inexact) ? CONFIDENCE_GAP
+										 : CONFIDENCE_FIFO;
 }
 
-static void drop_queue(struct answering *a)
+/* Leaves the first `left` of the requests that wait. */
+static void drop_queue(struct answering *a, size_t left)
 {
-	a->head = 0;
-	vec_clear(&a->queue);
+	a->queue.count = a->head + left;
+	if (left == 0) {
+		a->head = 0;
+		vec_clear(&a->queue);
+	}
 }
 
 static int enter_request(struct answering *a, uint32_t number)
@@ -190,6 +196,7 @@ static void enter_response(struct answering *a, uint32_t number)
 	}
 	set_response(r, number, fifo_confidence(a));
 	a->head++;
+	a->sure -= a->sure > 0;
 }
 
 static int enter(struct answering *a, uint32_t number)
@@ -240,6 +247,9 @@ static struct tally count_round(const struct answering *a, uint32_t from, uint32
 		t.asked += is_asking(m);
 		t.answered += is_answer(m);
 	}
+	/* answers that are missing before the next round are of this one */
+	if (to < a->end)
+		t.gap |= mark_at(a, to)->gap & GAP_RESPONSES;
 	return t;
 }
 
@@ -277,15 +287,20 @@ static int enter_doubtful(struct answering *a, uint32_t from, uint32_t to, size_
 {
 	struct tally t = count_round(a, from, to);
 	bool whole = looks_whole(a, &t, to, waiting);
+	size_t known = whole ? SIZE_MAX : 0; /* place in the queue up to which answers are believed */
 	int err = 0;
 
 	if (!whole && waiting == 0 && shows_ahead(a, &t, to))
 		a->ahead = true;
-
 	for (uint32_t i = from; i < to && !err; i++) {
 		const struct message *m = message_at(a, i);
 
-		if (is_request(m) || (m->flags & PROTO_PUSH) || (whole && i < t.first_gap))
+		/* what is missing of the requests comes after those before it; of the answers nobody knows */
+		if (whole && i == t.first_gap)
+			known = mark_at(a, i)->gap == GAP_REQUESTS ? a->queue.count : 0;
+		if (i > t.first_gap && (mark_at(a, i)->gap & GAP_RESPONSES))
+			known = 0;
+		if (is_request(m) || (m->flags & PROTO_PUSH) || a->head < known)
 			err = enter(a, i);
 		else
 			a->out->unpaired_responses += is_answer(m);
@@ -294,59 +309,66 @@ static int enter_doubtful(struct answering *a, uint32_t from, uint32_t to, size_
 		a->doubt = false;
 		a->settled = false;
 	} else {
-		drop_queue(a);
+		drop_queue(a, 0);
 	}
 	return err;
+}
+
+static void begin_round(struct answering *a, uint32_t first, uint32_t to)
+{
+	if (a->doubt) {
+		drop_queue(a, a->sure);
+	} else if (a->head == a->queue.count) {
+		drop_queue(a, 0);
+		a->settled |= !a->deep;
+	}
+	a->deep |= count_round(a, first, to).asked > 1;
+	for (uint32_t i = first; i < to; i++)
+		a->ahead |= mark_at(a, i)->split && is_answer(message_at(a, i));
 }
 
 /* Messages [first, to): a request that begins a burst, and all up to the next such. */
 static int answer_round(struct answering *a, uint32_t first, uint32_t to)
 {
-	size_t before = a->queue.count;
+	size_t before;
 	bool cut = false;
 	int err = 0;
 
-	a->deep |= count_round(a, first, to).asked > 1;
-	if (a->doubt) {
-		drop_queue(a);
-		before = 0;
-	} else if (a->head == a->queue.count) {
-		drop_queue(a);
-		before = 0;
-		a->settled |= !a->deep;
-	}
-	for (uint32_t i = first; i < to; i++)
-		a->ahead |= mark_at(a, i)->split && is_answer(message_at(a, i));
+	begin_round(a, first, to);
+	before = a->queue.count;
 	for (uint32_t i = first; i < to && !err; i++) {
 		uint8_t gap = mark_at(a, i)->gap;
 
-		if (gap) {
-			size_t waiting;
-
-			/* requests of earlier rounds may have been answered in what is missing */
-			if ((gap & GAP_RESPONSES) && a->head < before)
+		if (gap & GAP_RESPONSES) { /* in which requests of earlier rounds may have been answered */
+			if (a->head < before)
 				a->head = before;
-			waiting = a->queue.count - a->head;
-			a->doubt = true;
-			return enter_doubtful(a, i, to,
-					      (gap & GAP_REQUESTS) && waiting ? COUNT_BAD : waiting);
+			a->sure = 0;
+		} else if (gap && !a->doubt) {
+			a->sure = a->queue.count - a->head;
 		}
-		if (a->doubt)
-			return enter_doubtful(a, i, to, 0);
+		a->doubt |= gap != 0;
+		if (a->doubt && a->sure == 0) {
+			size_t waiting = a->queue.count - a->head;
+
+			return enter_doubtful(a, i, to,
+					      (gap != GAP_RESPONSES) && waiting ? COUNT_BAD : waiting);
+		}
 		a->ahead |= a->head < before && is_answer(message_at(a, i));
 		a->inexact |= !mark_at(a, i)->exact;
 		err = enter(a, i);
 		cut |= is_answer(message_at(a, i)) && !mark_at(a, i)->exact;
 	}
 	/* a response that ran to the end of its burst may have hidden others */
-	if (cut && a->head < a->queue.count)
+	if (cut && a->head < a->queue.count) {
 		a->doubt = true;
+		a->sure = 0;
+	}
 	return err;
 }
 
 static bool begins_round(const struct answering *a, uint32_t number)
 {
-	return is_request(message_at(a, number)) && mark_at(a, number)->new_burst;
+	return is_request(message_at(a, number)) && mark_at(a, number)->turn;
 }
 
 static int answer_in_order(struct answering *a, uint32_t first, uint32_t end)

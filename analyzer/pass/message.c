@@ -88,8 +88,7 @@ static void guess_link(const struct conns *conns, const struct link *link, const
 		out->proto = straight;
 		if (turned == raw || (known && straight != raw))
 			continue;
-		if (straight == raw ||
-		    looks_like(turned, &s, LINK_CLIENT) > looks_like(straight, &s, LINK_SERVER))
+		if (looks_like(turned, &s, LINK_CLIENT) > looks_like(straight, &s, LINK_SERVER))
 			*out = (struct link_proto){.proto = turned, .server = LINK_CLIENT};
 	}
 }

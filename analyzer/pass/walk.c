@@ -117,9 +117,11 @@ static uint64_t time_of(const struct state *s, int dir, uint64_t off)
 static bool is_answered_first(const struct state *s, uint64_t response_ns)
 {
 	const struct walker *requests = &s->walkers[PROTO_TO_SERVER];
+	size_t len;
 
 	if (s->of_burst == 0 || s->raw || s->l->proto->pairing != PROTO_FIFO ||
-	    stream_burst_at(requests->stream, requests->at))
+	    stream_burst_at(requests->stream, requests->at) ||
+	    !stream_bytes(requests->stream, requests->at, &len))
 		return false;
 	return response_ns < time_of(s, PROTO_TO_SERVER, stream_next_burst(requests->stream, requests->at));
 }
@@ -215,6 +217,8 @@ static int add_message(struct state *s, int dir, uint64_t end, const uint8_t *by
 	(s->raw ? s->raw_proto : s->l->proto)
 	    ->label(s->memory, dir, len ? bytes : nothing, len, len == end - walker->at, &label);
 	err = take_label(s, &m, &label);
+	mark.turn = mark.new_burst && (stream_burst_at(walker->stream, m.off0)->ends & 1 << STREAM_SENT ||
+				       !stream_has(walker->stream, STREAM_SENT, m.off0));
 	mark.split = is_split(walker->stream, m.off0, m.off1);
 	if (s->raw)
 		mark.crossed = is_crossed(walker->stream, m.off0, m.off1);
@@ -260,6 +264,8 @@ static void skip(struct state *s, int dir)
 
 	note_gap(s, dir);
 	walker->sure = false;
+	if (dir == PROTO_TO_CLIENT)
+		s->forget = true;
 	s->l->by_burst += end > walker->at;
 	walker->at = end > walker->at ? end : stream_hole_end(walker->stream, walker->at);
 }

@@ -13,6 +13,7 @@ struct mark {
 	bool raw;	/* a burst without a grammar */
 	bool exact;	/* its length is known, not only that of its burst */
 	bool new_burst; /* a burst begins with it */
+	bool turn;	/* its sender had received something since it last sent, as far as can be known */
 	uint8_t gap;	/* bit per enum proto_dir: an unknown number of messages is missing before it */
 	bool crossed;	/* the two ends see the bursts differently: they were in flight at the same time */
 	bool split;	/* its receiver sent something before it had all of it */

@@ -229,6 +229,9 @@ static void test_told_again(void **state)
 	e.flags = RECORD_FLAG_CONNECT;
 	e.off_out = 0;
 	story_open(s, &e, 300, 400);
+	e.flags = RECORD_FLAG_SEEN;
+	e.off_out = 10;
+	story_open(s, &e, 1500, 1500);
 	c = run(s);
 	assert_int_equal(c.views[0].role, VIEW_CLIENT);
 	assert_int_equal(c.views[0].open_ns, 300);
@@ -289,14 +292,41 @@ static void test_hostile(void **state)
 	end(s, &c);
 }
 
+/* Where cookies count per network namespace, two sockets of a kernel may have the same. */
+static void test_same_cookie_other_socket(void **state)
+{
+	struct story *s = story_new();
+	struct story_end e = client;
+	struct conns c;
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) {
+		e.process = story_process(s, 0, 100 + i, 1);
+		e.cookie = 5;
+		e.inode = 10 + i;
+		story_open(s, &e, 1000, 2000);
+		story_close(s, e.process, 1, 30, 0, 9000);
+	}
+	c = run(s);
+	assert_int_equal(c.views[0].unseen_out, 30);
+	assert_int_equal(c.views[1].unseen_out, 30);
+	end(s, &c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_nothing),   cmocka_unit_test(test_open_and_lists),
-	    cmocka_unit_test(test_unseen),    cmocka_unit_test(test_unseen_shared),
-	    cmocka_unit_test(test_lost_open), cmocka_unit_test(test_descriptor_used_again),
-	    cmocka_unit_test(test_scopes),    cmocka_unit_test(test_told_again),
-	    cmocka_unit_test(test_unix),      cmocka_unit_test(test_hostile),
+	    cmocka_unit_test(test_nothing),
+	    cmocka_unit_test(test_open_and_lists),
+	    cmocka_unit_test(test_unseen),
+	    cmocka_unit_test(test_unseen_shared),
+	    cmocka_unit_test(test_lost_open),
+	    cmocka_unit_test(test_descriptor_used_again),
+	    cmocka_unit_test(test_scopes),
+	    cmocka_unit_test(test_told_again),
+	    cmocka_unit_test(test_same_cookie_other_socket),
+	    cmocka_unit_test(test_unix),
+	    cmocka_unit_test(test_hostile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

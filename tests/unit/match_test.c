@@ -42,6 +42,16 @@ static void test_match(void **state)
 	assert_int_equal(m.ambiguous, 0);
 	for (uint32_t i = 0; i < m.b_count; i++)
 		assert_int_equal(a[partner[i]], b[i]);
+	/* the same, but each comes back after eight others: only the whole says which is which */
+	for (int i = 0, n = 0; i < MANY; i++) {
+		a[i] = i % 8 + 1;
+		if (i % 3 != 0)
+			b[n++] = i % 8 + 1;
+	}
+	assert_int_equal(match_run(&m), 0);
+	assert_int_equal(m.ambiguous, 0);
+	for (uint32_t i = 0; i < m.b_count; i++)
+		assert_int_equal(partner[i], i / 2 * 3 + i % 2 + 1);
 	/* nothing can be told apart, one is missing */
 	memset(a, 0, sizeof(a));
 	m.a_count = 3;

@@ -377,7 +377,7 @@ static void test_pipelining_client(void **state)
 		assert_int_equal(f.wrong_sure, 0);
 		assert_true(f.wrong * 1000 <=
 			    f.pairs); /* where only the server was traced, whose reads are not rounds */
-		assert_true(f.pairs * 10 > f.possible * (style.polite ? 9 : 4));
+		assert_true(f.pairs * 10 > f.possible * (style.polite ? 8 : 4));
 	}
 }
 

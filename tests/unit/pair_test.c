@@ -20,6 +20,7 @@ struct talk {
 	const char *request, *answer; /* NULL: none sent */
 	uint64_t accept_late;	      /* the server is slow to accept */
 	uint64_t server_skew;
+	int lost_answer; /* whose record the server has lost */
 };
 
 static void talk(struct story *s, const struct talk *k)
@@ -61,7 +62,7 @@ static void talk(struct story *s, const struct talk *k)
 	if (sent)
 		story_move(s, RECORD_IN, k->server, k->server_conn, 0, k->request, sent, RECORD_FLAG_BURST,
 			   u + 400, u + 450);
-	if (answered)
+	if (answered && !k->lost_answer)
 		story_move(s, RECORD_OUT, k->server, k->server_conn, 0, k->answer, answered,
 			   RECORD_FLAG_BURST, u + 500, u + 600);
 	story_close(s, k->server, k->server_conn, answered, sent, u + 900);
@@ -231,6 +232,15 @@ static void test_port_used_again_other_clock(void **state)
 	end(s, &r);
 }
 
+/* The process's only connection was there before the library looked. */
+static void become_seen(struct story *s, uint32_t process)
+{
+	struct store_record *open = &s->processes[process].records[0];
+
+	open->flags = RECORD_FLAG_SEEN;
+	open->t0_ns = open->t1_ns = 5000;
+}
+
 /* The client only sends, and comes back on its port before the server accepts: two clients' ends, one
  * server's end, all alike. */
 static void test_ambiguous_is_left_apart(void **state)
@@ -259,6 +269,37 @@ static void test_ambiguous_is_left_apart(void **state)
 	assert_int_equal(r.links.link_count, 3);
 	assert_int_equal(r.links.ambiguous, 3);
 	end(s, &r);
+
+	/* the same with an answer: the first client had it before the server accepted, or before it sent it
+	 */
+	for (int seen = 0; seen < 2; seen++) {
+		s = story_new();
+		c = story_process(s, 0, 1, 0);
+		d = story_process(s, 0, 2, 0);
+		talk(s, &(struct talk){.client = c,
+				       .server = STORE_NONE,
+				       .client_conn = 1,
+				       .port = 40000,
+				       .t = 10000,
+				       .request = "log",
+				       .answer = "ok"});
+		talk(s, &(struct talk){.client = c,
+				       .server = d,
+				       .client_conn = 2,
+				       .server_conn = 1,
+				       .port = 40000,
+				       .t = 20000,
+				       .request = "log",
+				       .answer = "ok",
+				       .accept_late = 10000,
+				       .lost_answer = !seen});
+		if (seen)
+			become_seen(s, d);
+		r = run(s);
+		assert_int_equal(joined(&r), 1);
+		assert_ptr_equal(link_of(&r, c, 2), link_of(&r, d, 1));
+		end(s, &r);
+	}
 
 	/* the same with bytes that tell */
 	s = story_new();

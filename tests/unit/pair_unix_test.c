@@ -82,6 +82,27 @@ static void test_unix_inode(void **state)
 	assert_true(keys[0] == keys[1] && keys[0] == keys[2]);
 }
 
+/* Both ends must name each other. */
+static void test_unix_inode_of_another(void **state)
+{
+	struct story *s = story_new();
+	uint32_t c = story_process(s, 0, 1, 0), d = story_process(s, 0, 2, 0);
+	struct result r;
+
+	(void)state;
+	talk_local(s, &(struct local){.client = c,
+				      .server = d,
+				      .conn = 1,
+				      .inode = 70,
+				      .t = 5000,
+				      .client_tells = true,
+				      .request = "hello"});
+	story_record(s, d, (struct store_record){.kind = RECORD_PEER, .conn = 101, .off = 99}, NULL, 0);
+	r = run(s);
+	assert_int_equal(joined(&r), 0);
+	end(s, &r);
+}
+
 static void test_unix_order(void **state)
 {
 	static const char *const requests[] = {"same", "same", "same", "same"};
@@ -161,9 +182,8 @@ static void test_socketpair(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_unix_inode),
-	    cmocka_unit_test(test_unix_order),
-	    cmocka_unit_test(test_unix_order_ambiguous),
+	    cmocka_unit_test(test_unix_inode), cmocka_unit_test(test_unix_inode_of_another),
+	    cmocka_unit_test(test_unix_order), cmocka_unit_test(test_unix_order_ambiguous),
 	    cmocka_unit_test(test_socketpair),
 	};
 

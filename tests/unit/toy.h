@@ -55,10 +55,11 @@ static inline int64_t toy_edge_any(enum proto_dir dir, const uint8_t *bytes, siz
 
 /* The state checks the engine's promise: the requests that a response belongs to were labelled before it. */
 struct toy_state {
-	uint64_t asked, answered;
+	uint64_t asked, answered, used;
 };
 
 static uint64_t toy_broken_promises;
+static uint64_t toy_fresh_states; /* how often a state was zero */
 
 static inline void toy_label(void *state, enum proto_dir dir, const uint8_t *bytes, size_t len, int full,
 			     struct label *out)
@@ -66,6 +67,7 @@ static inline void toy_label(void *state, enum proto_dir dir, const uint8_t *byt
 	struct toy_state *s = state;
 
 	(void)full;
+	toy_fresh_states += s->used++ == 0;
 	snprintf(out->operation, sizeof(out->operation), "%.5s",
 		 len >= 5 && dir == PROTO_TO_SERVER ? (const char *)bytes : "");
 	snprintf(out->target, sizeof(out->target), "%.*s", len < 100 ? (int)len : 100, (const char *)bytes);
