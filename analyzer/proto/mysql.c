@@ -58,6 +58,7 @@ enum {
 	QUERY = 0x03,
 	PREPARE = 0x16,
 	EXECUTE = 0x17,
+	EXECUTE_ROWS = 0xfa, /* MariaDB: many rows at once */
 	PING = 0x0e,
 };
 
@@ -87,7 +88,7 @@ static const struct command commands[] = {
     {0x1c, MYSQL_KIND_FIELDS, "FETCH statement", 9, 9, 0},
     {0x1e, MYSQL_KIND_STREAM, "BINLOG DUMP", 11, 65536, 0},
     {0x1f, MYSQL_KIND_ONE, "RESET CONNECTION", 1, 1, 0},
-    {0xfa, MYSQL_KIND_QUERY, "EXECUTE statement", 7, ANY_LEN, 0}, /* MariaDB: many rows at once */
+    {EXECUTE_ROWS, MYSQL_KIND_QUERY, "EXECUTE statement", 7, ANY_LEN, 0},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -121,6 +122,14 @@ static bool is_login(const struct mysql_packet *p)
 static bool is_tls(const struct mysql_packet *p)
 {
 	return p->len == LOGIN_BYTES_MIN && p->seen >= 4 && (flags_read(p->payload) & CLIENT_SSL);
+}
+
+/* The server's number of a prepared statement; all ones in a request that could not wait for it. */
+static uint64_t statement_key(const uint8_t *b)
+{
+	uint32_t number = flags_read(b);
+
+	return number == UINT32_MAX ? PROTO_STATEMENT_LATEST : PROTO_STATEMENT_FIRST + UINT64_C(0) + number;
 }
 
 static bool is_greeting(const struct mysql_packet *p)
@@ -269,10 +278,13 @@ static void label_sql(const struct state *s, const struct mysql_packet *p, const
 	struct sql_facts facts;
 	size_t at = 1;
 
-	text_start(&operation, out->operation, sizeof(out->operation));
+	text_start(&operation, out->operation,
+		   PROTO_OPERATION_BYTES + (c->code == PREPARE ? PROTO_PREPARE_BYTES : 0));
 	text_start(&target, out->target, sizeof(out->target));
-	if (c->code == PREPARE)
-		text_string(&operation, "PREPARE ");
+	if (c->code == PREPARE) {
+		text_string(&operation, PROTO_PREPARE);
+		out->remember = PROTO_STATEMENT_LATEST;
+	}
 	if (p->seen < 2 || (c->code == QUERY && !attributes_skip(p, &at))) {
 		text_cut(&operation);
 		text_cut(&target);
@@ -325,9 +337,10 @@ static void label_command(struct state *s, const struct mysql_packet *p, struct 
 		id_replace_numbers(&operation, p->payload + 1, p->seen - 1, false);
 		text_char(&target, ' ');
 		text_bytes(&target, p->payload + 1, p->seen - 1);
-	} else if (c->code == EXECUTE && p->seen >= 5) {
+	} else if ((c->code == EXECUTE || c->code == EXECUTE_ROWS) && p->seen >= 5) {
 		text_char(&target, ' ');
 		text_number(&target, flags_read(p->payload + 1));
+		out->recall = statement_key(p->payload + 1);
 	}
 }
 
@@ -454,6 +467,8 @@ static void label_reply(struct state *s, const uint8_t *b, size_t len, struct la
 	pending_pop(&s->pending);
 	if (kind == MYSQL_KIND_STREAM)
 		out->flags |= PROTO_UPGRADE;
+	if (kind == MYSQL_KIND_PREPARE && mysql_is_prepared(&p))
+		out->remember = statement_key(p.payload + 1);
 	if (kind == MYSQL_KIND_QUERY && p.payload[0] == MYSQL_OK && mysql_status_read(&p, &status))
 		s->plain = status & MYSQL_NO_BACKSLASH;
 }

@@ -177,6 +177,13 @@ static bool columns_skip(const uint8_t *b, size_t len, size_t *at, unsigned int 
 	return true;
 }
 
+bool mysql_is_prepared(const struct mysql_packet *p)
+{
+	/* one byte more says whether the columns are described */
+	return p->seen >= 5 && p->payload[0] == MYSQL_OK &&
+	       (p->len == PREPARE_BYTES || p->len == PREPARE_BYTES + 1);
+}
+
 static int64_t prepare_end(const uint8_t *b, size_t len, int no_eof)
 {
 	struct mysql_packet p;

@@ -44,6 +44,9 @@ bool mysql_integer_read(const uint8_t *bytes, size_t len, size_t *at, uint64_t *
 /* Status flags of an OK or end packet; false if they are not there. */
 bool mysql_status_read(const struct mysql_packet *p, unsigned int *status);
 
+/* The first packet of the reply to a PREPARE that succeeded; the statement's number is its bytes 1 to 4. */
+bool mysql_is_prepared(const struct mysql_packet *p);
+
 /* Where a reply ends: its length or PROTO_MORE. `no_eof`: the client asked for results without inner end
  * packets: 1 yes, 0 no, -1 unknown. */
 int64_t mysql_reply_end(const uint8_t *bytes, size_t len, enum mysql_kind kind, int no_eof);

@@ -15,6 +15,7 @@
 #include "id.h"
 #include "pending.h"
 #include "sql.h"
+#include "statement.h"
 #include "table.h"
 #include "text.h"
 
@@ -33,9 +34,10 @@
 enum kind { KIND_QUERY = 1, KIND_RUN, KIND_START, KIND_PASSWORD, KIND_TLS };
 
 struct state {
-	struct pending pending; /* enum kind */
-	bool copy_sync;		/* the COPY that runs was begun by a run: its data end with a Sync */
-	bool backslash;		/* standard_conforming_strings is off */
+	struct pending pending;	   /* enum kind */
+	bool copy_sync;		   /* the COPY that runs was begun by a run: its data end with a Sync */
+	bool backslash;		   /* standard_conforming_strings is off */
+	struct statements control; /* those that only begin or end a transaction */
 };
 
 /* A message; `seen` of its body were captured. */
@@ -232,10 +234,10 @@ static bool label_sql(const struct state *s, const uint8_t *text, size_t len, si
 	struct sql_text sql = {text, nul ? (size_t)(nul - text) : seen, SQL_POSTGRESQL, s->backslash,
 			       !nul && seen < len};
 
-	text_start(&operation, out->operation, sizeof(out->operation));
+	text_start(&operation, out->operation, PROTO_OPERATION_BYTES + (prepare ? PROTO_PREPARE_BYTES : 0));
 	text_start(&target, out->target, sizeof(out->target));
 	if (prepare)
-		text_string(&operation, "PREPARE ");
+		text_string(&operation, PROTO_PREPARE);
 	sql_normalise(&operation, &sql, &facts);
 	if (facts.secret) {
 		text_string(&target, out->operation);
@@ -249,27 +251,6 @@ static bool label_sql(const struct state *s, const uint8_t *text, size_t len, si
 	else
 		out->flags &= ~(unsigned int)PROTO_CUT;
 	return facts.control;
-}
-
-/* Names that drivers give to statements are numbered, in decimal or hex. */
-static void statement_put(struct text *out, const uint8_t *name, size_t len)
-{
-	for (size_t i = 0, n; i < len; i += n) {
-		bool word = text_is_letter(name[i]) || text_is_digit(name[i]), digits = false, hex = true;
-
-		for (n = 0; i + n < len; n++) {
-			uint8_t c = name[i + n];
-
-			if ((text_is_letter(c) || text_is_digit(c)) != word)
-				break;
-			digits |= text_is_digit(c);
-			hex &= text_is_hex(c);
-		}
-		if (word && (digits || (hex && n <= 2)))
-			text_string(out, ID_PLACE);
-		else
-			text_bytes(out, name + i, n);
-	}
 }
 
 /* The first string of a body, and where the second begins. False if it is not wholly there. */
@@ -288,6 +269,7 @@ static bool string_read(const struct message *m, size_t *at, const uint8_t **str
 /* A run without a statement's text. */
 static void label_bind(const struct message *m, struct label *out)
 {
+	out->remember = out->recall = PROTO_STATEMENT_NONE;
 	struct text operation, target;
 	const uint8_t *name;
 	size_t at = 0, len;
@@ -302,6 +284,7 @@ static void label_bind(const struct message *m, struct label *out)
 		out->flags |= PROTO_CUT;
 		return;
 	}
+	out->recall = statement_key(name, len);
 	if (len) {
 		statement_put(&operation, name, len);
 		text_bytes(&target, name, len);
@@ -327,10 +310,46 @@ static const char *run_name(uint8_t type)
 	}
 }
 
+/* Whether a run with statements that are only control is better called after this Bind's. */
+static bool is_bind_telling(const struct state *s, const struct message *m)
+{
+	const uint8_t *name;
+	size_t at = 0, len;
+
+	if (!string_read(m, &at, &name, &len) || !string_read(m, &at, &name, &len))
+		return false;
+	return !statements_have(&s->control, statement_key(name, len));
+}
+
+/* A Parse. Once the run has its name it is only noted that the statement's name has a new meaning. */
+static bool label_parse(struct state *s, const struct message *m, bool control, bool prepare,
+			struct label *out)
+{
+	const uint8_t *name;
+	size_t at = 0, len;
+
+	if (!string_read(m, &at, &name, &len)) {
+		if (control) {
+			label_fixed(out, "PREPARE", PROTO_CUT);
+			out->remember = out->recall = PROTO_STATEMENT_NONE;
+		}
+		return false;
+	}
+	if (control) {
+		control = label_sql(s, m->body + at, m->len - at, m->seen - at, prepare, out);
+		out->remember = statement_key(name, len);
+		out->recall = PROTO_STATEMENT_NONE;
+	}
+	statements_note(&s->control, statement_key(name, len), control);
+	return control;
+}
+
 /* What a run is called: its first statement that does more than begin or end a transaction. */
 static void label_run(struct state *s, const uint8_t *b, size_t len, struct label *out)
 {
-	bool parsed = false, control = true, bound = false, executes = false, ended = false;
+	/* what gave the run its name so far, and whether that is only control */
+	bool parsed = false, bound = false, control = true;
+	bool executes = false, ended = false;
 	struct message m;
 
 	pending_push(&s->pending, KIND_RUN);
@@ -343,21 +362,17 @@ static void label_run(struct state *s, const uint8_t *b, size_t len, struct labe
 	}
 	executes |= !ended;
 	for (size_t at = 0; at < len; at = m.end) {
-		const uint8_t *name;
-		size_t i = 0, n;
-
 		if (message_read(b, len, at, PROTO_TO_SERVER, &m) != SEEN_WHOLE)
 			break;
-		if (m.type == 'P' && control) {
-			parsed = true;
-			if (!string_read(&m, &i, &name, &n)) {
-				label_fixed(out, "PREPARE", PROTO_CUT);
-				return;
-			}
-			control = label_sql(s, m.body + i, m.len - i, m.seen - i, !executes, out);
-		} else if (m.type == 'B' && !parsed && !bound) {
-			bound = true;
-			label_bind(&m, out);
+		if (m.type == 'P') {
+			parsed |= control;
+			control = label_parse(s, &m, control, !executes, out);
+		} else if (m.type == 'B' && control) {
+			bool telling = is_bind_telling(s, &m);
+
+			if (telling ? !bound : !bound && !parsed && !out->recall)
+				label_bind(&m, out);
+			bound |= telling;
 		}
 	}
 }
@@ -437,6 +452,7 @@ static void label_response(struct state *s, const uint8_t *b, size_t len, bool f
 {
 	uint8_t kind = pending_peek(&s->pending);
 	bool only_async = full || !s->pending.count; /* a response may begin with notices */
+	bool parsed = false, bound = false;
 	struct message m;
 
 	if (kind == KIND_TLS && len && is_one_of(b[0], "SNG")) {
@@ -446,10 +462,13 @@ static void label_response(struct state *s, const uint8_t *b, size_t len, bool f
 	}
 	for (size_t at = 0; at < len; at = m.end) {
 		if (message_read(b, len, at, PROTO_TO_CLIENT, &m) != SEEN_WHOLE) {
-			only_async = false;
+			only_async = full = false;
 			break;
 		}
 		only_async &= is_async(m.type);
+		if (m.type == '1' && !(out->flags & PROTO_ERROR))
+			parsed = true;
+		bound |= m.type == '2';
 		if (m.type == 'E')
 			error_put(&m, out);
 		else if (m.type == 'S')
@@ -461,6 +480,10 @@ static void label_response(struct state *s, const uint8_t *b, size_t len, bool f
 		else if (m.type == 'R')
 			out->flags |= PROTO_CONTROL;
 	}
+	if (parsed && (out->flags & PROTO_ERROR))
+		out->remember = PROTO_STATEMENT_KEPT;
+	else if (parsed && !bound && full)
+		out->remember = PROTO_STATEMENT_ONLY;
 	if (len && (only_async || (!s->pending.count && !strncmp(out->status, SHUTDOWN_CLASS, 3)))) {
 		out->flags |= PROTO_PUSH;
 		return;

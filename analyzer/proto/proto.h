@@ -37,16 +37,32 @@ enum proto_flag {
 };
 
 #define PROTO_OPERATION_BYTES 192
+#define PROTO_PREPARE	      "PREPARE " /* begins the operation of a request that prepares a statement */
+#define PROTO_PREPARE_BYTES   8
 #define PROTO_TARGET_BYTES    512
+
+/* Keys of prepared statements that mean more than a name. */
+#define PROTO_STATEMENT_NONE   0
+#define PROTO_STATEMENT_KEPT   1	  /* in a response that reports an error: the statement is there */
+#define PROTO_STATEMENT_ONLY   2	  /* in a response: it was prepared and not executed */
+#define PROTO_STATEMENT_FIRST  3	  /* of those that are names */
+#define PROTO_STATEMENT_LATEST UINT64_MAX /* the last one prepared without a name of its own */
 
 /* What a message says. Strings are NUL-terminated, valid UTF-8 (bad bytes as \xHH), never longer than the
  * array. */
 struct label {
-	char operation[PROTO_OPERATION_BYTES]; /* normalised: "GET /order/{id}"; empty for responses */
-	char target[PROTO_TARGET_BYTES];       /* as sent: "GET /order/17?x=1" */
-	char status[64];    /* of a response: "200", "ERR", "1064"; "" = none in the protocol */
-	uint64_t key;	    /* PROTO_BY_KEY */
-	unsigned int flags; /* enum proto_flag */
+	/* normalised: "GET /order/{id}"; empty for responses. A statement's is as long prepared as not. */
+	char operation[PROTO_PREPARE_BYTES + PROTO_OPERATION_BYTES];
+	char target[PROTO_TARGET_BYTES]; /* as sent: "GET /order/17?x=1" */
+	char status[64];		 /* of a response: "200", "ERR", "1064"; "" = none in the protocol */
+	uint64_t key;			 /* PROTO_BY_KEY */
+	unsigned int flags;		 /* enum proto_flag */
+
+	/* The statement whose text is the operation of this request, or of the one that this response
+	 * answers, which then remembers too; and the one that this request executes. The engine calls the
+	 * latter like the former, without PROTO_PREPARE, if that was seen on this connection and was not
+	 * answered by an error; else the operation stands. */
+	uint64_t remember, recall;
 };
 
 struct proto {
