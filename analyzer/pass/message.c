@@ -2,7 +2,7 @@
 /*
  * message.c - see message.h. Analyzer, one thread; pure but for memory. For each link: its two streams
  * (stream.h), their grammar (here), its messages (walk.h), when each end moved them (here), its RPCs
- * (answer.h).
+ * (answer.h), the names of prepared statements (recall.h).
  *
  * Invariant: the offsets, cid and kind of a message do not depend on which of the ends was traced, as long as
  * the records of one end have its first bytes.
@@ -10,6 +10,7 @@
 #include "analyzer/pass/message.h"
 
 #include "analyzer/pass/answer.h"
+#include "analyzer/pass/recall.h"
 #include "analyzer/pass/stream.h"
 #include "analyzer/pass/walk.h"
 #include "analyzer/vec.h"
@@ -129,6 +130,7 @@ static int run_link(struct run *r, uint32_t number)
 	const struct link *link = &r->links->links[number];
 	struct walk_link l = {.link = link, .number = number};
 	uint32_t first = (uint32_t)r->walked.messages.count;
+	size_t rpc = r->answers.rpcs.count;
 	struct walk *w = &r->walk;
 	int err;
 
@@ -150,7 +152,9 @@ static int run_link(struct run *r, uint32_t number)
 		m->sent = stream_transfer(&w->streams[m->dir], STREAM_SENT, m->off0, m->off1);
 		m->received = stream_transfer(&w->streams[m->dir], STREAM_RECEIVED, m->off0, m->off1);
 	}
-	return err ? err : answer_run(&r->walked, first, &l, &r->answers);
+	if (!err)
+		err = answer_run(&r->walked, first, &l, &r->answers);
+	return err || !l.prepares ? err : recall_run(&r->walked, first, &r->answers, rpc, w->strings);
 }
 
 int message_run(const struct store *store, const struct conns *conns, const struct links *links,

@@ -219,6 +219,9 @@ static int add_message(struct state *s, int dir, uint64_t end, const uint8_t *by
 	err = take_label(s, &m, &label);
 	mark.turn = mark.new_burst && (stream_burst_at(walker->stream, m.off0)->ends & 1 << STREAM_SENT ||
 				       !stream_has(walker->stream, STREAM_SENT, m.off0));
+	mark.remember = label.remember;
+	mark.recall = label.recall;
+	s->l->prepares |= label.remember || label.recall;
 	mark.split = is_split(walker->stream, m.off0, m.off1);
 	if (s->raw)
 		mark.crossed = is_crossed(walker->stream, m.off0, m.off1);

@@ -17,6 +17,7 @@ struct mark {
 	uint8_t gap;	/* bit per enum proto_dir: an unknown number of messages is missing before it */
 	bool crossed;	/* the two ends see the bursts differently: they were in flight at the same time */
 	bool split;	/* its receiver sent something before it had all of it */
+	uint64_t remember, recall; /* prepared statements: see struct label */
 };
 
 struct walked {
@@ -48,6 +49,7 @@ struct walk_link {
 	uint64_t by_burst; /* counted: messages whose edges are only those of their burst */
 	bool lossy;	   /* records are missing */
 	bool last_gap;	   /* requests may be missing at the end */
+	bool prepares;	   /* it has requests that prepare or execute statements */
 };
 
 /*
