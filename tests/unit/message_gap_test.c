@@ -144,7 +144,6 @@ static void test_ahead_and_hidden(void **state)
 			small_round(&c, "Q000600000b", "R000500000bR000600000b");
 		}
 		big_round(&c, requests, "R000100000bR000200000bR000300000bR000400000b", 1);
-		small_round(&c, "Q000700000b", "R000700000b");
 		/* one round for the client, whatever the server does in between */
 		scene_do(&c, CLIENT, 1, "Q000800000bQ000900000b", 22, 0);
 		scene_do(&c, SERVER, 0, "Q000800000b", 11, 0);
@@ -152,12 +151,13 @@ static void test_ahead_and_hidden(void **state)
 		scene_do(&c, SERVER, 0, "Q000900000b", 11, 0);
 		scene_do(&c, SERVER, 1, "R000800000bR000900000b", 22, 0);
 		scene_do(&c, CLIENT, 0, "P000000000bR000800000bR000900000b", 33, 0);
+		small_round(&c, "Q000700000b", "R000700000b");
 		scene_run(&c);
 		expect(
 		    &c,
-		    ahead ? "Q0005-R0005 P0000! Q0006-R0006 Q0001-R0001 Q0002-R0002 Q0003-R0003 Q0007- "
-			    "Q0008- P0000! Q0009- "
-			  : "Q0001-R0001 Q0002-R0002 Q0003-R0003 Q0007-R0007 Q0008-R0008 P0000! Q0009-R0009 ",
+		    ahead ? "Q0005-R0005 P0000! Q0006-R0006 Q0001-R0001 Q0002-R0002 Q0003-R0003 Q0008- "
+			    "P0000! Q0009- Q0007- "
+			  : "Q0001-R0001 Q0002-R0002 Q0003-R0003 Q0008-R0008 P0000! Q0009-R0009 Q0007-R0007 ",
 		    ahead ? 4 : 1);
 		scene_end(&c);
 	}
@@ -172,6 +172,16 @@ static void test_round_is_short(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < 4; i++)
 		toy_write(requests + 100 * i, 'Q', i + 1, 100);
+	/* answered to the end, round after round: what is seen before the hidden ones is believed */
+	scene_open(&c, NULL, NULL);
+	big_round(&c, requests, "R000100000bR000200000bR000300000bR000400000b", 1);
+	big_round(&c, requests, "R000100000bR000200000bR000300000bR000400000b", 1);
+	scene_run(&c);
+	expect(&c, "Q0001-R0001 Q0002-R0002 Q0003-R0003 Q0001-R0001 Q0002-R0002 Q0003-R0003 ", 2);
+	assert_true(c.m.rpcs[2].confidence > 0.98f); /* it came before what is missing */
+	assert_true(c.m.rpcs[5].confidence < 0.7f);
+	scene_end(&c);
+
 	scene_open(&c, NULL, NULL);
 	big_round(&c, requests, "R000100000bR000200000bR000300000bR000400000b", 1);
 	big_round(&c, requests, "R000100000bR000200000bR000300000b", 1);
@@ -220,6 +230,28 @@ static void test_raw_gap(void **state)
 	scene_end(&c);
 }
 
+/* Whether a request is missing behind the last one is known if somebody closed and told how much there was.
+ */
+static void test_gap_at_the_end(void **state)
+{
+	(void)state;
+	for (int closed = 0; closed < 2; closed++) {
+		struct scene c;
+
+		scene_open(&c, only_client, NULL);
+		scene_do(&c, CLIENT, 1, "Q000100000b", 11, 0);
+		scene_do(&c, CLIENT, 0, "P000000000b", 11, 1);
+		scene_do(&c, CLIENT, 0, "R000100000b", 11, 0);
+		if (closed)
+			story_close(c.story, 0, 1, 11, 22, 9000);
+		/* the answer is read on its own */
+		c.story->processes[0].records[2].flags = RECORD_FLAG_BURST;
+		scene_run(&c);
+		expect(&c, closed ? "Q0001-R0001 " : "Q0001- ", closed ? 0 : 1);
+		scene_end(&c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +264,7 @@ int main(void)
 	    cmocka_unit_test(test_round_is_short),
 	    cmocka_unit_test(test_hidden_answers),
 	    cmocka_unit_test(test_raw_gap),
+	    cmocka_unit_test(test_gap_at_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

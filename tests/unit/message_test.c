@@ -269,6 +269,23 @@ static void test_hostile(void **state)
 	scene_end(&c);
 }
 
+/* Two threads of the sender wrote at once, and what was captured may be the other one's: the receiver knows
+ * better. */
+static void test_raced_bytes_give_way(void **state)
+{
+	struct scene c;
+
+	(void)state;
+	scene_open(&c, NULL, NULL);
+	story_move(c.story, RECORD_OUT, 0, 1, 0, "Q000200000b", 11, RECORD_FLAG_BURST | RECORD_FLAG_RACE, 100,
+		   110);
+	story_move(c.story, RECORD_OUT, 0, 1, 11, "Q000100000b", 11, RECORD_FLAG_RACE, 100, 110);
+	story_move(c.story, RECORD_IN, 1, 1, 0, "Q000100000bQ000200000b", 22, RECORD_FLAG_BURST, 200, 210);
+	scene_run(&c);
+	expect(&c, "Q0001- Q0002- ", 0);
+	scene_end(&c);
+}
+
 static void test_nothing_captured(void **state)
 {
 	struct scene c;
@@ -304,6 +321,7 @@ int main(void)
 	    cmocka_unit_test(test_server_by_bytes),
 	    cmocka_unit_test(test_middle_of_stream),
 	    cmocka_unit_test(test_hostile),
+	    cmocka_unit_test(test_raced_bytes_give_way),
 	    cmocka_unit_test(test_nothing_captured),
 	};
 

@@ -325,6 +325,48 @@ static void test_ambiguous_is_left_apart(void **state)
 	end(s, &r);
 }
 
+/* Where the captured bytes are alike, how many there were tells. */
+static void test_byte_counts_decide(void **state)
+{
+	static const struct {
+		const char *first, *second, *received;
+		uint32_t joined;
+	} cases[] = {{"log", "log it", "log it", 2},
+		     {"log", "log it", "log", 1},
+		     {"log it", "log", "log it", 1},
+		     {"log it", "log", "log ", 1}};
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct story *s = story_new();
+		uint32_t c = story_process(s, 0, 1, 0), d = story_process(s, 0, 2, 0);
+		struct result r;
+
+		talk(s, &(struct talk){.client = c,
+				       .server = STORE_NONE,
+				       .client_conn = 1,
+				       .port = 40000,
+				       .t = 10000,
+				       .request = cases[i].first});
+		talk(s, &(struct talk){.client = c,
+				       .server = STORE_NONE,
+				       .client_conn = 2,
+				       .port = 40000,
+				       .t = 20000,
+				       .request = cases[i].second});
+		talk(s, &(struct talk){.client = STORE_NONE,
+				       .server = d,
+				       .server_conn = 1,
+				       .port = 40000,
+				       .t = 30000,
+				       .request = cases[i].received});
+		r = run(s);
+		assert_int_equal(joined(&r), 1);
+		assert_ptr_equal(link_of(&r, c, cases[i].joined), link_of(&r, d, 1));
+		end(s, &r);
+	}
+}
+
 /* Other bytes at the same offsets: not the same connection, whatever the addresses say. */
 static void test_mismatch_rejects(void **state)
 {
@@ -523,6 +565,7 @@ int main(void)
 	    cmocka_unit_test(test_port_used_again),
 	    cmocka_unit_test(test_port_used_again_other_clock),
 	    cmocka_unit_test(test_ambiguous_is_left_apart),
+	    cmocka_unit_test(test_byte_counts_decide),
 	    cmocka_unit_test(test_mismatch_rejects),
 	    cmocka_unit_test(test_one_process_talks_to_itself),
 	    cmocka_unit_test(test_loopback_scopes),

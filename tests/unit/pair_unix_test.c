@@ -151,6 +151,29 @@ static void test_unix_order_ambiguous(void **state)
 	}
 }
 
+/* The kernel told the server which process connects. */
+static void test_unix_order_by_process(void **state)
+{
+	struct story *s = story_new();
+	uint32_t c = story_process(s, 0, 1, 0), d = story_process(s, 0, 2, 0),
+		 other = story_process(s, 0, 3, 0);
+	struct result r;
+
+	(void)state;
+	talk_local(s, &(struct local){.client = other,
+				      .server = STORE_NONE,
+				      .conn = 7,
+				      .inode = 80,
+				      .t = MS - 500,
+				      .request = "a"});
+	talk_local(
+	    s, &(struct local){.client = c, .server = d, .conn = 1, .inode = 70, .t = MS, .request = "a"});
+	r = run(s);
+	assert_int_equal(joined(&r), 1);
+	assert_ptr_equal(link_of(&r, c, 1), link_of(&r, d, 101));
+	end(s, &r);
+}
+
 static void test_socketpair(void **state)
 {
 	struct story *s = story_new();
@@ -182,8 +205,11 @@ static void test_socketpair(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_unix_inode), cmocka_unit_test(test_unix_inode_of_another),
-	    cmocka_unit_test(test_unix_order), cmocka_unit_test(test_unix_order_ambiguous),
+	    cmocka_unit_test(test_unix_inode),
+	    cmocka_unit_test(test_unix_inode_of_another),
+	    cmocka_unit_test(test_unix_order),
+	    cmocka_unit_test(test_unix_order_ambiguous),
+	    cmocka_unit_test(test_unix_order_by_process),
 	    cmocka_unit_test(test_socketpair),
 	};
 
