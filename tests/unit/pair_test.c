@@ -269,13 +269,17 @@ static void test_ambiguous_is_left_apart(void **state)
 	assert_int_equal(r.links.link_count, 3);
 	assert_int_equal(r.links.ambiguous, 3);
 	end(s, &r);
+}
 
-	/* the same with an answer: the first client had it before the server accepted, or before it sent it
-	 */
+/* The same with an answer: the first client had it before the server accepted, or before it sent it. */
+static void test_answer_tells_clients_apart(void **state)
+{
+	(void)state;
 	for (int seen = 0; seen < 2; seen++) {
-		s = story_new();
-		c = story_process(s, 0, 1, 0);
-		d = story_process(s, 0, 2, 0);
+		struct story *s = story_new();
+		uint32_t c = story_process(s, 0, 1, 0), d = story_process(s, 0, 2, 0);
+		struct result r;
+
 		talk(s, &(struct talk){.client = c,
 				       .server = STORE_NONE,
 				       .client_conn = 1,
@@ -300,11 +304,16 @@ static void test_ambiguous_is_left_apart(void **state)
 		assert_ptr_equal(link_of(&r, c, 2), link_of(&r, d, 1));
 		end(s, &r);
 	}
+}
 
-	/* the same with bytes that tell */
-	s = story_new();
-	c = story_process(s, 0, 1, 0);
-	d = story_process(s, 0, 2, 0);
+/* The same with bytes that tell. */
+static void test_bytes_tell_clients_apart(void **state)
+{
+	struct story *s = story_new();
+	uint32_t c = story_process(s, 0, 1, 0), d = story_process(s, 0, 2, 0);
+	struct result r;
+
+	(void)state;
 	talk(s, &(struct talk){.client = c,
 			       .server = STORE_NONE,
 			       .client_conn = 1,
@@ -565,6 +574,8 @@ int main(void)
 	    cmocka_unit_test(test_port_used_again),
 	    cmocka_unit_test(test_port_used_again_other_clock),
 	    cmocka_unit_test(test_ambiguous_is_left_apart),
+	    cmocka_unit_test(test_answer_tells_clients_apart),
+	    cmocka_unit_test(test_bytes_tell_clients_apart),
 	    cmocka_unit_test(test_byte_counts_decide),
 	    cmocka_unit_test(test_mismatch_rejects),
 	    cmocka_unit_test(test_one_process_talks_to_itself),
