@@ -41,7 +41,7 @@ struct links {
 	uint32_t link_count;
 	uint32_t *of_view;  /* link of each view */
 	uint32_t *views;    /* memory of all ends */
-	uint64_t ambiguous; /* views that could belong to more than one link and were left apart */
+	uint64_t ambiguous; /* ends that could belong to more than one link and were left apart */
 };
 
 int pair_run(const struct store *store, const struct conns *conns, struct links *out);
