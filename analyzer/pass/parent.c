@@ -14,8 +14,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analyzer/pass/parent_scan.h"
+#include "analyzer/vec.h"
 
 #define P_JOIN		 1.0f  /* same bytes at the same offsets of one connection */
 #define P_JOIN_BY_ORDER	 .98f  /* a unix connection found by path and order */
@@ -24,6 +26,7 @@
 #define P_THREAD_CROWDED .99f /* the thread had read further requests already */
 #define P_TURN		 .98f
 #define P_TURN_LATE	 .9f
+#define P_SOLE		 .95f
 #define P_AFTER		 .9f
 #define P_CHAIN_STEP	 .999f /* of the edge of the call before */
 #define P_CHAIN_MOST	 .995f
@@ -32,6 +35,7 @@
 #define P_OWNER		 .95f
 #define P_OWNER_STRETCH	 .98f /* by a thread that does one thing after another */
 #define P_OWNER_CHOICE	 .97f /* one of those that the turn left open */
+#define ALONE_SHARE	 20u  /* one call in so many made for no request makes all of its kind doubtful */
 #define P_OWNER_AGAINST	 .9f  /* the other request was over before the call */
 
 /* What one side says: a request, how sure it is, and by which rule. */
@@ -45,6 +49,9 @@ struct weigh {
 	const struct story *story;
 	struct scan scan;
 	uint32_t *backward; /* by span: what the answers say; STORE_NONE, OWNER_SEVERAL */
+	bool *followed;	    /* by span: forward evidence stands behind its edge, not backward alone */
+	bool *doubtful;	    /* by span: calls like this one are also made with nothing in before them, */
+	bool *spontaneous;  /* and even while no request is served */
 	struct edge *edges;
 	bool *serves; /* by process: whether it answers any request */
 };
@@ -122,6 +129,7 @@ static struct opinion look_forward(const struct weigh *w, uint32_t call)
 	switch ((enum way)claim->way) {
 	case WAY_NONE:
 	case WAY_STRETCH:
+	case WAY_FREED:
 		break;
 	case WAY_REQUEST:
 		v = (struct opinion){request, P_TURN, EVIDENCE_TURN};
@@ -133,6 +141,9 @@ static struct opinion look_forward(const struct weigh *w, uint32_t call)
 		v = (struct opinion){before->parent, before->probability * P_CHAIN_STEP, EVIDENCE_CHAIN};
 		if (v.p > P_CHAIN_MOST)
 			v.p = P_CHAIN_MOST;
+		break;
+	case WAY_SOLE:
+		v = (struct opinion){request, P_SOLE, EVIDENCE_THREAD};
 		break;
 	case WAY_AFTER:
 		v = (struct opinion){request, P_AFTER, before ? EVIDENCE_CHAIN : EVIDENCE_TURN};
@@ -176,7 +187,8 @@ static struct edge edge_to(uint32_t parent, float p, enum evidence class, uint32
 			     .probability = p > P_MOST ? P_MOST : p};
 }
 
-/* Whether each of the contexts is a call that was made for no request: what follows them all is none's either. */
+/* Whether each of the contexts is a call that was made for no request: what follows them all is none's
+ * either. */
 static bool begin_traces(const struct weigh *w, uint32_t process, const struct contexts *choice)
 {
 	if (!w->serves[process])
@@ -186,6 +198,17 @@ static bool begin_traces(const struct weigh *w, uint32_t process, const struct c
 			return false;
 	}
 	return !choice->more;
+}
+
+/* Both sides name it. What an edge before took from backward evidence is no second opinion. */
+static struct edge decide_agreed(const struct weigh *w, uint32_t call, struct opinion front,
+				 struct opinion back)
+{
+	const struct claim *claim = &w->scan.claims[call];
+	bool independent = front.class != EVIDENCE_CHAIN || w->followed[claim->before];
+	float p = independent ? 1 - (1 - front.p) * (1 - back.p) : front.p > back.p ? front.p : back.p;
+
+	return edge_to(front.parent, p, front.class, STORE_NONE);
 }
 
 /* Several contexts fit: those that are the same request after all count once. */
@@ -266,10 +289,14 @@ static struct edge decide(const struct weigh *w, uint32_t call)
 	if (front.parent == STORE_NONE)
 		return edge_to(back.parent, back.p, back.class, STORE_NONE);
 	if (front.parent == back.parent)
-		return edge_to(front.parent, 1 - (1 - front.p) * (1 - back.p), front.class, STORE_NONE);
+		return decide_agreed(w, call, front, back);
 	if (back.parent != STORE_NONE)
 		return decide_dissent(w, call, front, back);
 	if (claim->crowded && front.class != EVIDENCE_THREAD)
+		return edge_none(EVIDENCE_AMBIGUOUS, front.parent);
+	if (claim->way == WAY_SOLE && (w->spontaneous[call] || !contains(w, front.parent, call)))
+		return edge_none(EVIDENCE_ROOT, STORE_NONE);
+	if (w->doubtful[call] && front.class != EVIDENCE_THREAD)
 		return edge_none(EVIDENCE_AMBIGUOUS, front.parent);
 	if (may_have_waited(w, call, front))
 		return edge_none(EVIDENCE_AMBIGUOUS, front.parent);
@@ -279,6 +306,64 @@ static struct edge decide(const struct weigh *w, uint32_t call)
 }
 
 /* ---- every span ---- */
+
+/* Calls of one kind: of one process, with one operation, to one address. */
+static int compare_kinds(const void *left, const void *right, void *weigh)
+{
+	const struct weigh *w = weigh;
+	const struct messages *m = w->story->messages;
+	const struct span *a = span_at(w, *(const uint32_t *)left), *b = span_at(w, *(const uint32_t *)right);
+	const struct rpc *x = &m->rpcs[a->rpc], *y = &m->rpcs[b->rpc];
+	int order = vec_compare(a->process, b->process);
+
+	order =
+	    order ? order : vec_compare(m->messages[x->request].operation, m->messages[y->request].operation);
+	return order ? order
+		     : memcmp(&w->story->links->links[x->link].address[m->protos[x->link].server],
+			      &w->story->links->links[y->link].address[m->protos[y->link].server],
+			      sizeof(struct address));
+}
+
+/* What is done at times when nothing came in before is done by a timer; then what came in before means
+ * little. */
+static bool is_alone(const struct claim *claim)
+{
+	return claim->way == WAY_NONE && claim->choice == STORE_NONE && !claim->fresh;
+}
+
+static void mark_kind(struct weigh *w, const uint32_t *calls, uint32_t count)
+{
+	uint64_t alone = 0, idle = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		alone += is_alone(&w->scan.claims[calls[i]]);
+		idle += w->scan.claims[calls[i]].idle;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		w->doubtful[calls[i]] = alone * ALONE_SHARE >= count;
+		w->spontaneous[calls[i]] = idle * ALONE_SHARE >= count;
+	}
+}
+
+static int mark_kinds(struct weigh *w)
+{
+	uint32_t n = w->scan.call_count;
+	uint32_t *order = calloc(n + 1ul, sizeof(*order));
+
+	if (!order)
+		return -ENOMEM;
+	if (n)
+		memcpy(order, w->scan.calls, n * sizeof(*order));
+	if (n > 1)
+		qsort_r(order, n, sizeof(*order), compare_kinds, w);
+	for (uint32_t from = 0, to; from < n; from = to) {
+		for (to = from + 1; to < n && !compare_kinds(&order[from], &order[to], w);)
+			to++;
+		mark_kind(w, order + from, to - from);
+	}
+	free(order);
+	return 0;
+}
 
 static void join(const struct weigh *w, uint32_t number)
 {
@@ -341,6 +426,9 @@ static void weigh_all(struct weigh *w)
 
 			edge.async = !parent->open && (s->open ? s->start_ns : s->end_ns) > parent->end_ns;
 		}
+		w->followed[call] =
+		    edge.parent != STORE_NONE && edge.class != EVIDENCE_OWNER &&
+		    (edge.class != EVIDENCE_CHAIN || w->followed[w->scan.claims[call].before]);
 		w->edges[call] = edge;
 	}
 }
@@ -357,8 +445,14 @@ int parent_run(const struct store *store, const struct conns *conns, const struc
 	w.edges = calloc(spans->span_count + 1ul, sizeof(*w.edges));
 	w.backward = calloc(spans->span_count + 1ul, sizeof(*w.backward));
 	w.serves = calloc(store->process_count + 1ul, sizeof(*w.serves));
-	err = w.edges && w.backward && w.serves ? parent_events_begin(&story) : -ENOMEM;
+	w.followed = calloc(spans->span_count + 1ul, sizeof(*w.followed));
+	w.doubtful = calloc(spans->span_count + 1ul, sizeof(*w.doubtful));
+	w.spontaneous = calloc(spans->span_count + 1ul, sizeof(*w.spontaneous));
+	err = w.edges && w.backward && w.serves && w.followed && w.doubtful && w.spontaneous
+		  ? parent_events_begin(&story)
+		  : -ENOMEM;
 	err = err ? err : parent_scan(&story, &w.scan);
+	err = err ? err : mark_kinds(&w);
 	if (!err) {
 		weigh_all(&w);
 		out->edges = w.edges;
@@ -369,6 +463,9 @@ int parent_run(const struct store *store, const struct conns *conns, const struc
 	parent_events_end(&story);
 	free(w.backward);
 	free(w.serves);
+	free(w.followed);
+	free(w.doubtful);
+	free(w.spontaneous);
 	free(w.edges);
 	return err;
 }

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "analyzer/pass/parent_habits.h"
 #include "analyzer/vec.h"
 
 struct anchor {
@@ -32,9 +33,9 @@ struct thread {
 	uint32_t turn;
 	uint32_t stretch; /* the context of a thread that gets its work we cannot see how, STORE_NONE */
 	uint32_t service; /* request, STORE_NONE */
+	uint32_t idle;	  /* requests that it read, not answered, and no call of theirs waits: for what? */
 	bool blocking;	  /* no turn ended since `service` came in, and nothing else came in */
-	bool loops;	  /* has ever waited for several things at once */
-	bool given;	  /* has answered a request that another thread had read */
+	struct thread_habits habits;
 };
 
 /* A connect, until its connection is first used. */
@@ -50,9 +51,11 @@ struct walk {
 	struct scan *out;
 	struct thread *threads;	  /* of the process */
 	struct opening *openings; /* by view */
-	uint32_t *reader;	  /* by view: the thread that serves it */
-	bool passes;		  /* this process hands its connections from thread to thread */
+	struct habits habits;
 	uint32_t turns;
+	uint32_t open;	       /* requests of this process being served */
+	uint64_t open_sum;     /* of their numbers: if there is one, that one */
+	uint64_t open_till_ns; /* those that never were answered may have been, until here */
 	VEC(uint32_t) calls;
 	VEC(struct contexts) choices;
 };
@@ -83,13 +86,17 @@ static void contexts_add(struct contexts *c, uint32_t context)
 		c->more = true;
 }
 
-/* What a thing that goes out now may belong to. */
-static struct contexts gather(const struct walk *w, const struct thread *t)
+/* What a thing that goes out on the link now may belong to. */
+static struct contexts gather(const struct walk *w, const struct thread *t, uint32_t link)
 {
-	struct contexts found = {.more = t->waiting.more};
+	struct contexts found = {0};
+	bool live = t->anchor.context != STORE_NONE && is_live(w, t->anchor.context);
 
-	if (t->anchor.context != STORE_NONE && is_live(w, t->anchor.context))
+	if (live)
 		contexts_add(&found, t->anchor.context);
+	if (live && t->habits.loops && parent_habits_at_once(&w->habits, link))
+		return found;
+	found.more = t->waiting.more;
 	for (uint8_t i = 0; i < t->waiting.count; i++)
 		if (is_live(w, t->waiting.of[i]))
 			contexts_add(&found, t->waiting.of[i]);
@@ -106,6 +113,55 @@ static void spend(struct thread *t, uint32_t context)
 	if (t->anchor.context == context)
 		t->anchor.spent = true;
 	t->waiting = (struct contexts){0};
+}
+
+static const struct rpc *rpc_of(const struct walk *w, uint32_t span)
+{
+	return &w->story->messages->rpcs[w->story->spans->spans[span].rpc];
+}
+
+/* Whether a request is in the hands of the thread that read it, and nothing that we see keeps it waiting. */
+static bool is_idle(const struct walk *w, uint32_t request)
+{
+	const struct service *s = &w->out->services[request];
+	const struct span *span = &w->story->spans->spans[request];
+
+	return s->thread != STORE_NONE && !s->answered && !s->unanswered && !span->open && !span->one_way;
+}
+
+/* Changes how many calls of a context wait, by one. */
+static void count_waiting(struct walk *w, uint32_t context, int by)
+{
+	struct service *s = &w->out->services[context];
+	bool was;
+
+	if (!is_request(w, context) || (by < 0 && !s->unanswered))
+		return;
+	was = is_idle(w, context);
+	s->unanswered += (uint32_t)by;
+	if (s->thread != STORE_NONE)
+		w->threads[s->thread].idle += (uint32_t)(is_idle(w, context) - was);
+}
+
+/* The only request that this process serves at this time; STORE_NONE: none, several, or nobody knows. */
+static uint32_t sole_request(const struct walk *w, uint64_t at_ns)
+{
+	return w->open == 1 && at_ns > w->open_till_ns ? (uint32_t)w->open_sum : STORE_NONE;
+}
+
+static void count_open(struct walk *w, uint32_t request, int by)
+{
+	const struct span *span = &w->story->spans->spans[request];
+
+	if (span->one_way)
+		return;
+	if (span->open) {
+		if (span->end_ns > w->open_till_ns)
+			w->open_till_ns = span->end_ns;
+		return;
+	}
+	w->open += (uint32_t)by;
+	w->open_sum += by > 0 ? (uint64_t)request : -(uint64_t)request;
 }
 
 /* ---- what comes in ---- */
@@ -136,19 +192,27 @@ static void request_in(struct walk *w, struct thread *t, const struct event *e)
 	bool behind = previous && !previous->answered && previous->thread == e->thread;
 
 	/* An unasked message does not interrupt a thread that is busy with a request. */
-	if (w->story->spans->spans[e->subject].one_way && !t->loops && t->service != STORE_NONE)
+	if (w->story->spans->spans[e->subject].one_way && !t->habits.loops && t->service != STORE_NONE)
 		return;
-	if (e->last) {
+	if (e->last && s->thread == STORE_NONE) {
 		s->thread = e->thread;
 		s->record = e->record;
+		t->idle += is_idle(w, e->subject);
 	}
+	if (e->first && !s->begun)
+		count_open(w, e->subject, 1);
+	s->begun |= e->first;
 	/* Read together with the one before it: that one is served first. */
 	if (behind && previous->record == e->record) {
 		t->anchor.crowded = true;
 		return;
 	}
-	if (!t->loops && t->service != e->subject)
+	/* A thread that takes one thing after another is done with the one before. */
+	if (!t->habits.loops && t->service != e->subject) {
+		t->anchor = no_anchor;
 		t->waiting = (struct contexts){0};
+		t->stretch = STORE_NONE;
+	}
 	take_in(w, t, e, e->subject, STORE_NONE);
 	if (t->anchor.context != e->subject)
 		return;
@@ -166,6 +230,24 @@ static int choose_none(struct walk *w, struct claim *claim, const struct context
 {
 	claim->choice = (uint32_t)w->choices.count;
 	return vec_push(&w->choices, *found);
+}
+
+/*
+ * The answer to a call has freed its connection, and this call takes it at once. Another request of this loop
+ * that waits for something we do not see may have waited for a connection.
+ */
+static bool is_freed(const struct walk *w, const struct thread *t, uint32_t call)
+{
+	const struct anchor *a = &t->anchor;
+	uint32_t others = t->idle;
+
+	if (!t->habits.loops || a->context == STORE_NONE || a->call == STORE_NONE ||
+	    rpc_of(w, a->call)->link != rpc_of(w, call)->link)
+		return false;
+	if (is_request(w, a->context) && is_idle(w, a->context) &&
+	    &w->threads[w->out->services[a->context].thread] == t)
+		others--;
+	return others > 0;
 }
 
 static void follow(const struct thread *t, struct claim *claim, uint32_t context)
@@ -187,22 +269,28 @@ static void follow(const struct thread *t, struct claim *claim, uint32_t context
  */
 static bool goes_on(const struct walk *w, const struct thread *t)
 {
-	return t->anchor.context != STORE_NONE && is_request(w, t->anchor.context) && !t->given &&
-	       (t->loops || !w->passes);
+	return t->anchor.context != STORE_NONE && is_request(w, t->anchor.context) && !t->habits.given &&
+	       (t->habits.loops || !w->habits.passes);
 }
 
 /* Nothing that waits for an answer came in before it in its turn. */
-static void follow_nothing(const struct walk *w, struct thread *t, struct claim *claim, uint32_t call)
+static void follow_nothing(const struct walk *w, struct thread *t, struct claim *claim, const struct event *e)
 {
+	uint32_t sole = sole_request(w, e->at_ns);
+
+	claim->idle = !w->open && e->at_ns > w->open_till_ns;
 	if (goes_on(w, t)) {
 		claim->context = t->anchor.context;
 		claim->before = t->anchor.call;
 		claim->way = WAY_AFTER;
-	} else if (!t->loops) {
+	} else if (!t->habits.loops) {
 		if (t->stretch == STORE_NONE)
-			t->stretch = call;
+			t->stretch = e->subject;
 		claim->context = t->stretch;
 		claim->way = WAY_STRETCH;
+	} else if (sole != STORE_NONE && w->out->services[sole].thread == e->thread) {
+		claim->context = sole;
+		claim->way = WAY_SOLE;
 	}
 }
 
@@ -229,13 +317,14 @@ static int call_out(struct walk *w, struct thread *t, const struct event *e)
 {
 	const struct story *s = w->story;
 	struct claim *claim = &w->out->claims[e->subject];
-	const struct message *m =
-	    &s->messages->messages[s->messages->rpcs[s->spans->spans[e->subject].rpc].request];
+	const struct message *m = &s->messages->messages[rpc_of(w, e->subject)->request];
 	struct opening *o = m->sent.view == STORE_NONE ? NULL : &w->openings[m->sent.view];
-	struct contexts found = gather(w, t);
+	struct contexts found = gather(w, t, rpc_of(w, e->subject)->link);
 	int err = 0;
 
-	if (o && follow_opening(w, t, claim, &found, o, &err)) {
+	if (is_freed(w, t, e->subject)) {
+		claim->way = WAY_FREED;
+	} else if (o && follow_opening(w, t, claim, &found, o, &err)) {
 		if (claim->rival == claim->context)
 			spend(t, claim->context);
 	} else if (is_single(&found)) {
@@ -244,10 +333,15 @@ static int call_out(struct walk *w, struct thread *t, const struct event *e)
 	} else if (found.count) {
 		err = choose_none(w, claim, &found);
 	} else {
-		follow_nothing(w, t, claim, e->subject);
+		follow_nothing(w, t, claim, e);
 	}
-	if (o)
+	if (o && o->pending) {
 		o->pending = false;
+		claim->fresh = true;
+		if (is_single(&o->contexts))
+			count_waiting(w, o->contexts.of[0], -1);
+	}
+	count_waiting(w, claim->context, 1);
 	if (t->blocking && t->service == claim->context)
 		claim->service = t->service;
 	return err ? err : vec_push(&w->calls, e->subject);
@@ -257,7 +351,7 @@ static void open_out(struct walk *w, struct thread *t, const struct event *e)
 {
 	struct opening *o = &w->openings[e->subject];
 
-	o->contexts = gather(w, t);
+	o->contexts = gather(w, t, w->story->links->of_view[e->subject]);
 	o->turn = t->turn;
 	o->pending = true;
 	o->before = STORE_NONE;
@@ -265,6 +359,7 @@ static void open_out(struct walk *w, struct thread *t, const struct event *e)
 		return;
 	if (t->anchor.context == o->contexts.of[0])
 		o->before = t->anchor.call;
+	count_waiting(w, o->contexts.of[0], 1);
 	spend(t, o->contexts.of[0]);
 }
 
@@ -281,7 +376,7 @@ static void note_owner(const struct walk *w, uint32_t *owner, uint32_t call, uin
 /* The answer to a request begins: what came in right before it belongs to that request. */
 static void answer_begins(struct walk *w, struct thread *t, uint32_t request)
 {
-	struct contexts found = gather(w, t);
+	struct contexts found = gather(w, t, rpc_of(w, request)->link);
 	uint32_t context = is_single(&found) ? found.of[0] : STORE_NONE;
 
 	if (!found.count && !found.more) {
@@ -306,6 +401,10 @@ static void answer_ends(struct walk *w, struct thread *t, const struct event *e)
 {
 	struct service *s = &w->out->services[e->subject], *next;
 
+	if (s->thread != STORE_NONE)
+		w->threads[s->thread].idle -= is_idle(w, e->subject);
+	if (s->begun && !s->answered)
+		count_open(w, e->subject, -1);
 	s->answered = true;
 	t->stretch = STORE_NONE;
 	if (t->anchor.context != STORE_NONE && !is_request(w, t->anchor.context) &&
@@ -353,7 +452,7 @@ static int step(struct walk *w, const struct event *e)
 		open_out(w, t, e);
 		return 0;
 	case EVENT_END:
-		if (!t->loops)
+		if (!t->habits.loops)
 			t->anchor = no_anchor;
 		return 0;
 	case EVENT_CALL_OUT:
@@ -362,6 +461,8 @@ static int step(struct walk *w, const struct event *e)
 		request_in(w, t, e);
 		return 0;
 	case EVENT_ANSWER_IN:
+		if (e->last)
+			count_waiting(w, w->out->claims[e->subject].context, -1);
 		take_in(w, t, e, w->out->claims[e->subject].context, e->subject);
 		return 0;
 	case EVENT_ANSWER_OUT:
@@ -374,52 +475,6 @@ static int step(struct walk *w, const struct event *e)
 	return 0;
 }
 
-/* The view on which a process received a request. */
-static uint32_t view_of(const struct walk *w, uint32_t request)
-{
-	const struct story *s = w->story;
-	uint32_t rpc = s->spans->spans[request].rpc;
-
-	return s->messages->messages[s->messages->rpcs[rpc].request].received.view;
-}
-
-static void look_at(struct walk *w, const struct event *e)
-{
-	struct service *s = e->subject < w->story->spans->span_count ? &w->out->services[e->subject] : NULL;
-	uint32_t view = e->subject;
-
-	if (e->kind == EVENT_TURN)
-		w->threads[e->thread].loops = true;
-	if (e->kind == EVENT_REQUEST_IN && e->last)
-		s->thread = e->thread;
-	if (e->kind == EVENT_ANSWER_OUT && e->first && s->thread != e->thread)
-		w->threads[e->thread].given = true;
-	if (e->kind == EVENT_REQUEST_IN)
-		view = view_of(w, e->subject);
-	else if (e->kind != EVENT_END)
-		return;
-	if (view == STORE_NONE)
-		return;
-	if (w->reader[view] == STORE_NONE)
-		w->reader[view] = e->thread;
-	else if (w->reader[view] != e->thread)
-		w->passes = true;
-}
-
-/* What must be known of the threads before the walk. `services` is used for it and left as it was. */
-static void look_ahead(struct walk *w, const struct events *events, uint32_t thread_count)
-{
-	w->passes = false;
-	for (uint32_t i = 0; i < thread_count; i++)
-		w->threads[i] = (struct thread){
-		    .anchor = no_anchor, .turn = ++w->turns, .stretch = STORE_NONE, .service = STORE_NONE};
-	for (uint32_t i = 0; i < events->count; i++)
-		look_at(w, &events->items[i]);
-	for (uint32_t i = 0; i < events->count; i++)
-		if (events->items[i].kind == EVENT_REQUEST_IN)
-			w->out->services[events->items[i].subject].thread = STORE_NONE;
-}
-
 static int walk_process(struct walk *w, uint32_t number)
 {
 	const struct store_process *process = &w->story->store->processes[number];
@@ -428,11 +483,18 @@ static int walk_process(struct walk *w, uint32_t number)
 
 	if (err)
 		return err;
+	w->open = 0;
+	w->open_sum = w->open_till_ns = 0;
+	err = parent_habits_learn(&w->habits, &events, number);
 	w->threads = calloc(process->thread_count + 1ul, sizeof(*w->threads));
 	if (!w->threads)
 		err = -ENOMEM;
-	else
-		look_ahead(w, &events, process->thread_count);
+	for (uint32_t i = 0; i < process->thread_count && !err; i++)
+		w->threads[i] = (struct thread){.anchor = no_anchor,
+						.turn = ++w->turns,
+						.stretch = STORE_NONE,
+						.service = STORE_NONE,
+						.habits = w->habits.threads[i]};
 	for (uint32_t i = 0; i < events.count && !err; i++)
 		err = step(w, &events.items[i]);
 	free(w->threads);
@@ -495,17 +557,15 @@ int parent_scan(const struct story *story, struct scan *out)
 	out->claims = calloc(story->spans->span_count + 1ul, sizeof(*out->claims));
 	out->services = calloc(story->spans->span_count + 1ul, sizeof(*out->services));
 	w.openings = calloc(story->conns->view_count + 1ul, sizeof(*w.openings));
-	w.reader = malloc((story->conns->view_count + 1ul) * sizeof(*w.reader));
-	if (!out->claims || !out->services || !w.openings || !w.reader)
+	err = parent_habits_begin(&w.habits, story);
+	if (!out->claims || !out->services || !w.openings)
 		err = -ENOMEM;
 	else
 		prepare(story, out);
-	for (uint32_t i = 0; i < story->conns->view_count && !err; i++)
-		w.reader[i] = STORE_NONE;
 	for (uint32_t i = 0; i < story->store->process_count && !err; i++)
 		err = walk_process(&w, i);
 	free(w.openings);
-	free(w.reader);
+	parent_habits_end(&w.habits);
 	out->calls = w.calls.items;
 	out->call_count = (uint32_t)w.calls.count;
 	out->choices = w.choices.items;

@@ -59,6 +59,7 @@ static void test_worker_that_polls_one_connection(void **state)
 	send_answer(&c, 0, 0);
 	told_end(c.t);
 	check(&c, 0, 0, EVIDENCE_THREAD);
+	assert_true(p_of(&c, 0) >= .998f);
 	told_free(c.t);
 }
 
@@ -161,6 +162,69 @@ static void test_pipelined_requests_of_a_loop(void **state)
 	told_free(t);
 }
 
+/* The same, but the second is begun when the first is answered, before anything else comes in. */
+static void test_pipelined_requests_one_after_the_other(void **state)
+{
+	uint32_t r[2], q[2];
+	struct told *t = pipelined(r, q);
+
+	(void)state;
+	told_wait(t, P, 0);
+	told_bytes(t, P, 0, r[0], ASKS, 0, 2 * TOLD_BYTES);
+	told_move(t, P, 0, q[0], ASKS);
+	told_wait(t, P, 0);
+	told_move(t, P, 0, q[0], ANSWERS);
+	told_move(t, P, 0, r[0], ANSWERS);
+	told_move(t, P, 0, q[1], ASKS);
+	told_wait(t, P, 0);
+	told_move(t, P, 0, q[1], ANSWERS);
+	told_wait(t, P, 0);
+	told_move(t, P, 0, r[1], ANSWERS);
+	told_end(t);
+	assert_int_equal(told_parent(t, q[0]), r[0]);
+	assert_int_equal(told_parent(t, q[1]), r[1]);
+	assert_false(told_edge(t, q[1])->async);
+	told_free(t);
+}
+
+/* Nothing shows which of the two a loop began. */
+static void test_pipelined_requests_and_no_more_to_see(void **state)
+{
+	uint32_t r[2], q[2];
+	struct told *t = pipelined(r, q);
+
+	(void)state;
+	told_wait(t, P, 0);
+	told_bytes(t, P, 0, r[0], ASKS, 0, 2 * TOLD_BYTES);
+	told_move(t, P, 0, q[1], ASKS);
+	told_wait(t, P, 0);
+	told_move(t, P, 0, q[1], ANSWERS);
+	told_wait(t, P, 0);
+	told_move(t, P, 0, r[0], ANSWERS);
+	told_move(t, P, 0, r[1], ANSWERS);
+	told_end(t);
+	assert_int_equal(told_parent(t, q[1]), TOLD_NOBODY);
+	told_free(t);
+}
+
+/* The beginning of the next request, in the same record, is nothing that can be worked on. */
+static void test_a_request_and_part_of_the_next(void **state)
+{
+	struct told *t = told_begin(1);
+	uint32_t front = told_conn(t, TOLD_NOBODY, P), r0 = told_rpc(t, front), r1 = told_rpc(t, front);
+	uint32_t back = told_conn(t, P, TOLD_NOBODY), q = told_rpc(t, back);
+
+	(void)state;
+	told_wait(t, P, 0);
+	told_bytes(t, P, 0, r0, ASKS, 0, TOLD_BYTES + 3);
+	told_move(t, P, 0, q, ASKS);
+	told_wait(t, P, 0);
+	told_bytes(t, P, 0, r1, ASKS, 3, TOLD_BYTES);
+	told_end(t);
+	assert_int_equal(told_parent(t, q), r0);
+	told_free(t);
+}
+
 static void test_greeting_belongs_to_who_connected(void **state)
 {
 	struct cast c = cast_of(1, 2);
@@ -208,6 +272,7 @@ static void test_handed_over_to_a_worker(void **state)
 	check(&c, 0, 0, EVIDENCE_OWNER);
 	check(&c, 1, 0, EVIDENCE_CHAIN);
 	check(&c, 2, 1, EVIDENCE_OWNER);
+	assert_true(p_of(&c, 1) < .98f); /* what follows the first call knows no more than that */
 	told_free(c.t);
 }
 
@@ -310,17 +375,43 @@ static void test_work_after_the_answer_in_a_pool(void **state)
 {
 	struct told *t = told_begin(1);
 	uint32_t front = told_conn(t, TOLD_NOBODY, P), r0 = told_rpc(t, front), r1 = told_rpc(t, front);
-	uint32_t back = told_conn(t, P, TOLD_NOBODY), q = told_rpc(t, back);
+	uint32_t r2 = told_rpc(t, front), back = told_conn(t, P, TOLD_NOBODY), q = told_rpc(t, back);
+	uint32_t q2 = told_rpc(t, back);
 
 	(void)state;
 	told_move(t, P, 0, r0, ASKS);
 	told_move(t, P, 0, r0, ANSWERS);
 	told_move(t, P, 1, r1, ASKS);
 	told_move(t, P, 1, r1, ANSWERS);
-	told_move(t, P, 0, q, ASKS); /* much later, at the end of the thread */
+	told_move(t, P, 0, q, ASKS);
+	told_move(t, P, 0, q, ANSWERS);
+	told_move(t, P, 0, r2, ASKS);
+	told_move(t, P, 0, q2, ASKS); /* has nothing to do with q */
+	told_move(t, P, 0, q2, ANSWERS);
+	told_move(t, P, 0, r2, ANSWERS);
 	told_end(t);
 	assert_int_equal(told_parent(t, q), TOLD_NOBODY);
+	assert_int_equal(told_parent(t, q2), r2);
 	told_free(t);
+}
+
+/* A thread that also answers what others have read may have got its next task from them. */
+static void test_work_after_the_answer_of_a_shared_thread(void **state)
+{
+	struct cast c = cast_of(3, 1);
+
+	(void)state;
+	read_request(&c, 1, 1);
+	send_answer(&c, 0, 1);
+	read_request(&c, 1, 2);
+	read_request(&c, 0, 0);
+	send_answer(&c, 0, 0);
+	send_call(&c, 0, 0);
+	read_answer(&c, 0, 0);
+	send_answer(&c, 1, 2);
+	told_end(c.t);
+	check(&c, 0, TOLD_NOBODY, EVIDENCE_ROOT);
+	told_free(c.t);
 }
 
 static void test_nothing_is_carried_over_lost_records(void **state)
@@ -365,6 +456,9 @@ int main(void)
 	    cmocka_unit_test(test_request_passed_on_while_it_comes),
 	    cmocka_unit_test(test_pipelined_requests_of_a_worker),
 	    cmocka_unit_test(test_pipelined_requests_of_a_loop),
+	    cmocka_unit_test(test_pipelined_requests_one_after_the_other),
+	    cmocka_unit_test(test_pipelined_requests_and_no_more_to_see),
+	    cmocka_unit_test(test_a_request_and_part_of_the_next),
 	    cmocka_unit_test(test_greeting_belongs_to_who_connected),
 	    cmocka_unit_test(test_handed_over_to_a_worker),
 	    cmocka_unit_test(test_handed_over_and_answered_elsewhere),
@@ -373,6 +467,7 @@ int main(void)
 	    cmocka_unit_test(test_work_after_the_answer),
 	    cmocka_unit_test(test_work_after_the_connection),
 	    cmocka_unit_test(test_work_after_the_answer_in_a_pool),
+	    cmocka_unit_test(test_work_after_the_answer_of_a_shared_thread),
 	    cmocka_unit_test(test_nothing_is_carried_over_lost_records),
 	    cmocka_unit_test(test_spontaneous_work_is_a_root),
 	};

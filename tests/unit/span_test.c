@@ -102,6 +102,20 @@ static void test_server_ends_no_later_than_its_client(void **state)
 	told_free(t);
 }
 
+/* The receive cannot have returned before the send was entered. */
+static void test_server_begins_no_earlier_than_its_client(void **state)
+{
+	struct told *t = two(1);
+
+	(void)state;
+	exchange(t, 0);
+	t->moves[1].record.t0_ns = t->moves[1].record.t1_ns = 500;
+	told_end(t);
+	assert_int_equal(span_of(t, 0, SPAN_SERVER)->start_ns, 1000);
+	assert_int_equal(t->m.spans.clamped, 1);
+	told_free(t);
+}
+
 /* Another kernel's clock may be wrong: its times are left as they are. */
 static void test_other_clocks_are_not_clamped(void **state)
 {
@@ -298,6 +312,7 @@ int main(void)
 	    cmocka_unit_test(test_both_sides),
 	    cmocka_unit_test(test_one_side_is_enough),
 	    cmocka_unit_test(test_server_ends_no_later_than_its_client),
+	    cmocka_unit_test(test_server_begins_no_earlier_than_its_client),
 	    cmocka_unit_test(test_other_clocks_are_not_clamped),
 	    cmocka_unit_test(test_answered_before_the_request_was_whole),
 	    cmocka_unit_test(test_unanswered_lasts_until_the_connection_ends),
