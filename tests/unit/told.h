@@ -50,6 +50,7 @@ static inline struct told *told_begin(uint32_t processes)
 	struct told *t = calloc(1, sizeof(*t));
 
 	t->now_ns = 1000;
+	t->m.strings = strings_new();
 	t->m.store = (struct store){.processes = t->processes,
 				    .process_count = processes,
 				    .hosts = t->hosts,

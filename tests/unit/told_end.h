@@ -125,7 +125,6 @@ static inline void told_end(struct told *t)
 		told_sort(t, &t->views[v], t->views[v].out, t->views[v].out_count);
 	}
 	told_close(t);
-	t->m.strings = strings_new();
 	assert(!span_run(&t->m.store, &t->m.conns, &t->m.links, &t->m.messages, &t->m.spans));
 	assert(
 	    !parent_run(&t->m.store, &t->m.conns, &t->m.links, &t->m.messages, &t->m.spans, &t->m.parents));
