@@ -45,7 +45,7 @@ struct conn {
 	uint8_t connecting;  /* connect said EINPROGRESS */
 	uint8_t eof_told;
 	uint8_t untold; /* its OPEN record was dropped: tell again */
-	uint8_t asks; /* enum conn_way of what goes to the side that accepted */
+	uint8_t asks;	/* enum conn_way of what goes to the side that accepted */
 };
 
 _Static_assert(sizeof(struct conn) == 64, "a conn is one cache line");

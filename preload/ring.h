@@ -21,7 +21,7 @@
 #define RING_BYTES_MIN	   (64u << 10)
 #define RING_BYTES_MAX	   (256u << 20)
 #define RING_DATA_MAX	   16384u /* of one record */
-#define RING_WAKE_PART	   32u	  /* a ring that is full to such a part wakes the flusher: small drains keep p99 */
+#define RING_WAKE_PART	   32u /* a ring that is full to such a part wakes the flusher: small drains keep p99 */
 
 enum ring_state {
 	RING_FREE,  /* has no memory yet */

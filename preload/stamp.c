@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stamp.c - which clock stamps come from, and readings of all clocks at one moment. The choice is made when the
- * settings are read, before the program's main: it reads a file, and the first stamp must have its unit.
+ * stamp.c - which clock stamps come from, and readings of all clocks at one moment. The choice is made when
+ * the settings are read, before the program's main: it reads a file, and the first stamp must have its unit.
  */
 #include "preload/stamp.h"
 
