@@ -516,6 +516,10 @@ static void link_requests(const struct story *s, struct scan *out)
 		if (span == STORE_NONE || s->spans->spans[span].one_way || s->spans->spans[span].open ||
 		    s->messages->protos[rpc->link].proto->pairing != PROTO_FIFO)
 			continue;
+		/* Processes that share a connection do not see each other's work. */
+		if (previous != STORE_NONE &&
+		    s->spans->spans[previous].process != s->spans->spans[span].process)
+			previous = STORE_NONE;
 		out->services[span].previous = previous;
 		if (previous != STORE_NONE)
 			out->services[previous].next = span;

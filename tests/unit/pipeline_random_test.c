@@ -17,7 +17,7 @@
 #include "analyzer/pass/pipeline.h"
 #include "analyzer/view/view.h"
 
-#define ROUNDS	  400u
+#define ROUNDS	  1500u
 #define PROCESSES 3u
 #define THREADS	  3u
 #define CONNS	  6u
