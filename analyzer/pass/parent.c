@@ -129,7 +129,6 @@ static struct opinion look_forward(const struct weigh *w, uint32_t call)
 	switch ((enum way)claim->way) {
 	case WAY_NONE:
 	case WAY_STRETCH:
-	case WAY_FREED:
 		break;
 	case WAY_REQUEST:
 		v = (struct opinion){request, P_TURN, EVIDENCE_TURN};

@@ -22,8 +22,9 @@ struct anchor {
 	uint32_t context; /* STORE_NONE: nothing came in in this turn */
 	uint32_t call;	  /* whose answer came in; STORE_NONE: a request */
 	uint32_t record;
-	bool whole; /* the message's last byte */
-	bool spent; /* it has led to something */
+	bool whole;    /* the message's last byte */
+	bool spent;    /* it has led to something */
+	bool followed; /* something went out after it, of whomever */
 	bool crowded;
 };
 
@@ -33,7 +34,6 @@ struct thread {
 	uint32_t turn;
 	uint32_t stretch; /* the context of a thread that gets its work we cannot see how, STORE_NONE */
 	uint32_t service; /* request, STORE_NONE */
-	uint32_t idle;	  /* requests that it read, not answered, and no call of theirs waits: for what? */
 	bool blocking;	  /* no turn ended since `service` came in, and nothing else came in */
 	struct thread_habits habits;
 };
@@ -51,11 +51,10 @@ struct walk {
 	struct scan *out;
 	struct thread *threads;	  /* of the process */
 	struct opening *openings; /* by view */
+	uint32_t *freed;	  /* by link: the last turn in which it brought an answer */
 	struct habits habits;
 	uint32_t turns;
-	uint32_t open;	       /* requests of this process being served */
-	uint64_t open_sum;     /* of their numbers: if there is one, that one */
-	uint64_t open_till_ns; /* those that never were answered may have been, until here */
+	struct serving serving;
 	VEC(uint32_t) calls;
 	VEC(struct contexts) choices;
 };
@@ -120,50 +119,6 @@ static const struct rpc *rpc_of(const struct walk *w, uint32_t span)
 	return &w->story->messages->rpcs[w->story->spans->spans[span].rpc];
 }
 
-/* Whether a request is in the hands of the thread that read it, and nothing that we see keeps it waiting. */
-static bool is_idle(const struct walk *w, uint32_t request)
-{
-	const struct service *s = &w->out->services[request];
-	const struct span *span = &w->story->spans->spans[request];
-
-	return s->thread != STORE_NONE && !s->answered && !s->unanswered && !span->open && !span->one_way;
-}
-
-/* Changes how many calls of a context wait, by one. */
-static void count_waiting(struct walk *w, uint32_t context, int by)
-{
-	struct service *s = &w->out->services[context];
-	bool was;
-
-	if (!is_request(w, context) || (by < 0 && !s->unanswered))
-		return;
-	was = is_idle(w, context);
-	s->unanswered += (uint32_t)by;
-	if (s->thread != STORE_NONE)
-		w->threads[s->thread].idle += (uint32_t)(is_idle(w, context) - was);
-}
-
-/* The only request that this process serves at this time; STORE_NONE: none, several, or nobody knows. */
-static uint32_t sole_request(const struct walk *w, uint64_t at_ns)
-{
-	return w->open == 1 && at_ns > w->open_till_ns ? (uint32_t)w->open_sum : STORE_NONE;
-}
-
-static void count_open(struct walk *w, uint32_t request, int by)
-{
-	const struct span *span = &w->story->spans->spans[request];
-
-	if (span->one_way)
-		return;
-	if (span->open) {
-		if (span->end_ns > w->open_till_ns)
-			w->open_till_ns = span->end_ns;
-		return;
-	}
-	w->open += (uint32_t)by;
-	w->open_sum += by > 0 ? (uint64_t)request : -(uint64_t)request;
-}
-
 /* ---- what comes in ---- */
 
 static void take_in(struct walk *w, struct thread *t, const struct event *e, uint32_t context, uint32_t call)
@@ -194,14 +149,10 @@ static void request_in(struct walk *w, struct thread *t, const struct event *e)
 	/* An unasked message does not interrupt a thread that is busy with a request. */
 	if (w->story->spans->spans[e->subject].one_way && !t->habits.loops && t->service != STORE_NONE)
 		return;
-	if (e->last && s->thread == STORE_NONE) {
-		s->thread = e->thread;
-		s->record = e->record;
-		t->idle += is_idle(w, e->subject);
-	}
-	if (e->first && !s->begun)
-		count_open(w, e->subject, 1);
-	s->begun |= e->first;
+	if (e->first)
+		parent_serving_begun(&w->serving, e->subject);
+	if (e->last)
+		parent_serving_read(&w->serving, e->subject, e->thread, e->record);
 	/* Read together with the one before it: that one is served first. */
 	if (behind && previous->record == e->record) {
 		t->anchor.crowded = true;
@@ -233,21 +184,14 @@ static int choose_none(struct walk *w, struct claim *claim, const struct context
 }
 
 /*
- * The answer to a call has freed its connection, and this call takes it at once. Another request of this loop
- * that waits for something we do not see may have waited for a connection.
+ * Whether another request may be behind what goes out now. What came in last has led to something already; or
+ * an answer has freed this connection in this turn, and that is what others wait for.
  */
-static bool is_freed(const struct walk *w, const struct thread *t, uint32_t call)
+static bool is_doubtful(const struct walk *w, const struct thread *t, uint32_t link)
 {
-	const struct anchor *a = &t->anchor;
-	uint32_t others = t->idle;
-
-	if (!t->habits.loops || a->context == STORE_NONE || a->call == STORE_NONE ||
-	    rpc_of(w, a->call)->link != rpc_of(w, call)->link)
-		return false;
-	if (is_request(w, a->context) && is_idle(w, a->context) &&
-	    &w->threads[w->out->services[a->context].thread] == t)
-		others--;
-	return others > 0;
+	return t->habits.loops &&
+	       parent_serving_others(&w->serving, (uint32_t)(t - w->threads), t->anchor.context) &&
+	       (t->anchor.followed || t->anchor.context == STORE_NONE || w->freed[link] == t->turn);
 }
 
 static void follow(const struct thread *t, struct claim *claim, uint32_t context)
@@ -276,9 +220,9 @@ static bool goes_on(const struct walk *w, const struct thread *t)
 /* Nothing that waits for an answer came in before it in its turn. */
 static void follow_nothing(const struct walk *w, struct thread *t, struct claim *claim, const struct event *e)
 {
-	uint32_t sole = sole_request(w, e->at_ns);
+	uint32_t sole = parent_serving_sole(&w->serving, e->at_ns);
 
-	claim->idle = !w->open && e->at_ns > w->open_till_ns;
+	claim->idle = parent_serving_none(&w->serving, e->at_ns);
 	if (goes_on(w, t)) {
 		claim->context = t->anchor.context;
 		claim->before = t->anchor.call;
@@ -322,8 +266,9 @@ static int call_out(struct walk *w, struct thread *t, const struct event *e)
 	struct contexts found = gather(w, t, rpc_of(w, e->subject)->link);
 	int err = 0;
 
-	if (is_freed(w, t, e->subject)) {
-		claim->way = WAY_FREED;
+	if (t->anchor.context != STORE_NONE && is_doubtful(w, t, rpc_of(w, e->subject)->link)) {
+		found.more = true;
+		err = choose_none(w, claim, &found);
 	} else if (o && follow_opening(w, t, claim, &found, o, &err)) {
 		if (claim->rival == claim->context)
 			spend(t, claim->context);
@@ -335,13 +280,14 @@ static int call_out(struct walk *w, struct thread *t, const struct event *e)
 	} else {
 		follow_nothing(w, t, claim, e);
 	}
+	t->anchor.followed = true;
 	if (o && o->pending) {
 		o->pending = false;
 		claim->fresh = true;
 		if (is_single(&o->contexts))
-			count_waiting(w, o->contexts.of[0], -1);
+			parent_serving_wait(&w->serving, o->contexts.of[0], -1);
 	}
-	count_waiting(w, claim->context, 1);
+	parent_serving_wait(&w->serving, claim->context, 1);
 	if (t->blocking && t->service == claim->context)
 		claim->service = t->service;
 	return err ? err : vec_push(&w->calls, e->subject);
@@ -350,8 +296,15 @@ static int call_out(struct walk *w, struct thread *t, const struct event *e)
 static void open_out(struct walk *w, struct thread *t, const struct event *e)
 {
 	struct opening *o = &w->openings[e->subject];
+	uint32_t link = w->story->links->of_view[e->subject],
+		 sole = parent_serving_sole(&w->serving, e->at_ns);
 
-	o->contexts = gather(w, t, w->story->links->of_view[e->subject]);
+	o->contexts = gather(w, t, link);
+	if (is_doubtful(w, t, link))
+		o->contexts = (struct contexts){.more = true};
+	if (sole != STORE_NONE && w->out->services[sole].thread == e->thread)
+		o->contexts = (struct contexts){.of = {sole}, .count = 1};
+	t->anchor.followed = true;
 	o->turn = t->turn;
 	o->pending = true;
 	o->before = STORE_NONE;
@@ -359,7 +312,7 @@ static void open_out(struct walk *w, struct thread *t, const struct event *e)
 		return;
 	if (t->anchor.context == o->contexts.of[0])
 		o->before = t->anchor.call;
-	count_waiting(w, o->contexts.of[0], 1);
+	parent_serving_wait(&w->serving, o->contexts.of[0], 1);
 	spend(t, o->contexts.of[0]);
 }
 
@@ -376,9 +329,11 @@ static void note_owner(const struct walk *w, uint32_t *owner, uint32_t call, uin
 /* The answer to a request begins: what came in right before it belongs to that request. */
 static void answer_begins(struct walk *w, struct thread *t, uint32_t request)
 {
+	struct service *s = &w->out->services[request];
 	struct contexts found = gather(w, t, rpc_of(w, request)->link);
 	uint32_t context = is_single(&found) ? found.of[0] : STORE_NONE;
 
+	parent_serving_answering(&w->serving, request);
 	if (!found.count && !found.more) {
 		context = t->stretch;
 		/* What came in was thought to be of a request that is answered: this says otherwise. */
@@ -394,18 +349,14 @@ static void answer_begins(struct walk *w, struct thread *t, uint32_t request)
 			spend(t, context);
 	}
 	if (t->service == request && t->blocking)
-		w->out->services[request].whole = true;
+		s->whole = true;
 }
 
 static void answer_ends(struct walk *w, struct thread *t, const struct event *e)
 {
 	struct service *s = &w->out->services[e->subject], *next;
 
-	if (s->thread != STORE_NONE)
-		w->threads[s->thread].idle -= is_idle(w, e->subject);
-	if (s->begun && !s->answered)
-		count_open(w, e->subject, -1);
-	s->answered = true;
+	parent_serving_answered(&w->serving, e->subject);
 	t->stretch = STORE_NONE;
 	if (t->anchor.context != STORE_NONE && !is_request(w, t->anchor.context) &&
 	    !is_live(w, t->anchor.context))
@@ -461,8 +412,10 @@ static int step(struct walk *w, const struct event *e)
 		request_in(w, t, e);
 		return 0;
 	case EVENT_ANSWER_IN:
-		if (e->last)
-			count_waiting(w, w->out->claims[e->subject].context, -1);
+		if (e->last) {
+			parent_serving_wait(&w->serving, w->out->claims[e->subject].context, -1);
+			w->freed[rpc_of(w, e->subject)->link] = t->turn;
+		}
 		take_in(w, t, e, w->out->claims[e->subject].context, e->subject);
 		return 0;
 	case EVENT_ANSWER_OUT:
@@ -483,9 +436,8 @@ static int walk_process(struct walk *w, uint32_t number)
 
 	if (err)
 		return err;
-	w->open = 0;
-	w->open_sum = w->open_till_ns = 0;
 	err = parent_habits_learn(&w->habits, &events, number);
+	err = err ? err : parent_serving_begin(&w->serving, process->thread_count);
 	w->threads = calloc(process->thread_count + 1ul, sizeof(*w->threads));
 	if (!w->threads)
 		err = -ENOMEM;
@@ -497,6 +449,7 @@ static int walk_process(struct walk *w, uint32_t number)
 						.habits = w->habits.threads[i]};
 	for (uint32_t i = 0; i < events.count && !err; i++)
 		err = step(w, &events.items[i]);
+	parent_serving_end(&w->serving);
 	free(w->threads);
 	free(events.items);
 	return err;
@@ -554,21 +507,24 @@ static void prepare(const struct story *s, struct scan *out)
 
 int parent_scan(const struct story *story, struct scan *out)
 {
-	struct walk w = {.story = story, .out = out};
+	struct walk w = {.story = story, .out = out, .serving = {.spans = story->spans}};
 	int err = 0;
 
 	*out = (struct scan){0};
 	out->claims = calloc(story->spans->span_count + 1ul, sizeof(*out->claims));
 	out->services = calloc(story->spans->span_count + 1ul, sizeof(*out->services));
+	w.serving.services = out->services;
 	w.openings = calloc(story->conns->view_count + 1ul, sizeof(*w.openings));
 	err = parent_habits_begin(&w.habits, story);
-	if (!out->claims || !out->services || !w.openings)
+	w.freed = calloc(story->links->link_count + 1ul, sizeof(*w.freed));
+	if (!out->claims || !out->services || !w.openings || !w.freed)
 		err = -ENOMEM;
 	else
 		prepare(story, out);
 	for (uint32_t i = 0; i < story->store->process_count && !err; i++)
 		err = walk_process(&w, i);
 	free(w.openings);
+	free(w.freed);
 	parent_habits_end(&w.habits);
 	out->calls = w.calls.items;
 	out->call_count = (uint32_t)w.calls.count;

@@ -10,6 +10,7 @@
 #define DPROF_PASS_PARENT_SCAN_H
 
 #include "analyzer/pass/parent_events.h"
+#include "analyzer/pass/parent_serving.h"
 
 #define OWNER_SEVERAL (STORE_NONE - 1) /* contradicting evidence is none */
 
@@ -22,7 +23,6 @@ enum way {
 	WAY_STRETCH, /* no request came in on this thread, but it does one thing after another */
 	WAY_CONNECT, /* its connection was opened for it, in an earlier turn */
 	WAY_AFTER,   /* the request has been answered, and nothing came in since */
-	WAY_FREED,   /* on the connection that an answer has just freed, and others may have waited for it */
 	WAY_SOLE,    /* nothing before it in its turn, but this loop has one request, and no other is being
 			served */
 };
@@ -50,19 +50,6 @@ struct claim {
 	bool crowded;	     /* other requests of the same connection had been read with this one */
 	bool idle;	     /* no request was being served */
 	bool fresh;	     /* the first on its connection, opened by this process */
-};
-
-/* What is known of a request; by span, server spans only. */
-struct service {
-	uint64_t begin_ns; /* its first byte came in */
-	uint32_t next;	   /* request on its connection, STORE_NONE */
-	uint32_t previous;
-	uint32_t thread;     /* that read its last byte, STORE_NONE */
-	uint32_t record;     /* with it */
-	uint32_t unanswered; /* in the walk: calls and connects made for it that wait */
-	bool begun;	     /* in the walk: its first byte has come in */
-	bool answered;	     /* in the walk: the last byte of its answer has been sent */
-	bool whole;	     /* one thread took it in and answered it, and did nothing else in between */
 };
 
 struct scan {
