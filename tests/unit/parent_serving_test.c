@@ -196,8 +196,8 @@ static void test_a_connect_of_one_who_waited_unseen(void **state)
 	told_connect(c.t, P, 0, c.q_conn[1]); /* of request 1 */
 	wait_for_any(&c, 0);
 	read_request(&c, 0, 2);
-	send_call(&c, 0, 3);
 	send_call(&c, 0, 1);
+	send_call(&c, 0, 3);
 	for (uint32_t i = 0; i < 3; i++) {
 		wait_for_any(&c, 0);
 		send_answer(&c, 0, i);
@@ -206,7 +206,57 @@ static void test_a_connect_of_one_who_waited_unseen(void **state)
 	check(&c, 0, 0, EVIDENCE_TURN);
 	check(&c, 1, TOLD_NOBODY, EVIDENCE_AMBIGUOUS);
 	check(&c, 2, 0, EVIDENCE_CHAIN);
-	check(&c, 3, 2, EVIDENCE_TURN);
+	assert_int_not_equal(told_parent(c.t, c.q[3]), c.r[1]);
+	told_free(c.t);
+}
+
+/* Nobody else waits: a request goes on with the connection that it has. */
+static void test_the_same_connection_again(void **state)
+{
+	struct told *t = told_begin(1);
+	uint32_t a = told_conn(t, TOLD_NOBODY, P), r0 = told_rpc(t, a), b = told_conn(t, TOLD_NOBODY, P);
+	uint32_t r1 = told_rpc(t, b), own = told_conn(t, P, TOLD_NOBODY), q0 = told_rpc(t, own);
+	uint32_t q1 = told_rpc(t, own);
+
+	(void)state;
+	told_wait(t, P, 0);
+	told_move(t, P, 0, r1, ASKS);
+	told_bytes(t, P, 0, r1, ANSWERS, 0, 4); /* a long answer, that goes out by and by */
+	told_wait(t, P, 0);
+	told_move(t, P, 0, r0, ASKS);
+	told_move(t, P, 0, q0, ASKS);
+	told_wait(t, P, 0);
+	told_move(t, P, 0, q0, ANSWERS);
+	told_move(t, P, 0, q1, ASKS);
+	told_wait(t, P, 0);
+	told_move(t, P, 0, q1, ANSWERS);
+	told_wait(t, P, 0);
+	told_move(t, P, 0, r0, ANSWERS);
+	told_wait(t, P, 0);
+	told_bytes(t, P, 0, r1, ANSWERS, 4, TOLD_BYTES);
+	told_end(t);
+	assert_int_equal(told_parent(t, q0), r0);
+	assert_int_equal(told_parent(t, q1), r0);
+	told_free(t);
+}
+
+static void test_a_connect_of_the_only_request(void **state)
+{
+	struct cast c = cast_of(1, 1);
+
+	(void)state;
+	wait_for_any(&c, 0);
+	read_request(&c, 0, 0);
+	wait_for_any(&c, 0);
+	told_connect(c.t, P, 0, c.q_conn[0]);
+	wait_for_any(&c, 0);
+	send_call(&c, 0, 0);
+	wait_for_any(&c, 0);
+	read_answer(&c, 0, 0);
+	wait_for_any(&c, 0);
+	send_answer(&c, 0, 0);
+	told_end(c.t);
+	check(&c, 0, 0, EVIDENCE_CONNECT);
 	told_free(c.t);
 }
 
@@ -220,6 +270,8 @@ int main(void)
 	    cmocka_unit_test(test_timers_are_not_of_the_only_request),
 	    cmocka_unit_test(test_a_freed_connection_is_not_needed_any_more),
 	    cmocka_unit_test(test_a_connect_of_one_who_waited_unseen),
+	    cmocka_unit_test(test_the_same_connection_again),
+	    cmocka_unit_test(test_a_connect_of_the_only_request),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
