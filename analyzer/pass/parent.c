@@ -14,10 +14,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "analyzer/pass/parent_scan.h"
-#include "analyzer/vec.h"
+#include "analyzer/pass/parent_kinds.h"
 
 #define P_JOIN		 1.0f  /* same bytes at the same offsets of one connection */
 #define P_JOIN_BY_ORDER	 .98f  /* a unix connection found by path and order */
@@ -35,7 +33,6 @@
 #define P_OWNER		 .95f
 #define P_OWNER_STRETCH	 .98f /* by a thread that does one thing after another */
 #define P_OWNER_CHOICE	 .97f /* one of those that the turn left open */
-#define ALONE_SHARE	 20u  /* one call in so many made for no request makes all of its kind doubtful */
 #define P_OWNER_AGAINST	 .9f  /* the other request was over before the call */
 
 /* What one side says: a request, how sure it is, and by which rule. */
@@ -50,8 +47,7 @@ struct weigh {
 	struct scan scan;
 	uint32_t *backward; /* by span: what the answers say; STORE_NONE, OWNER_SEVERAL */
 	bool *followed;	    /* by span: forward evidence stands behind its edge, not backward alone */
-	bool *doubtful;	    /* by span: calls like this one are also made with nothing in before them, */
-	bool *spontaneous;  /* and even while no request is served */
+	struct kinds kinds;
 	struct edge *edges;
 	bool *serves; /* by process: whether it answers any request */
 };
@@ -96,8 +92,10 @@ static void look_back(struct weigh *w)
 	for (uint32_t i = s->call_count; i-- > 0;) {
 		uint32_t call = s->calls[i], before = s->claims[call].before;
 		const struct claim *claim = &s->claims[call];
-		uint32_t owner = claim->owner != STORE_NONE ? claim->owner : w->backward[call];
+		uint32_t owner = claim->owner;
 
+		if (owner == STORE_NONE && !w->kinds.unsteady[call])
+			owner = w->backward[call];
 		if (is_request(w, owner) && s->services[owner].begin_ns > span_at(w, call)->start_ns)
 			owner = STORE_NONE;
 		w->backward[call] = owner;
@@ -162,8 +160,7 @@ static struct opinion look_backward(const struct weigh *w, uint32_t call)
 	const struct claim *claim = &w->scan.claims[call];
 	uint32_t owner = w->backward[call];
 
-	if (owner == STORE_NONE && w->scan.claims[claim->context].root_owner != STORE_NONE &&
-	    !is_request(w, claim->context))
+	if (owner == STORE_NONE && !is_request(w, claim->context) && !w->kinds.unsteady[call])
 		owner = w->scan.claims[claim->context].root_owner;
 	if (!is_request(w, owner) || w->scan.services[owner].begin_ns > span_at(w, call)->start_ns)
 		return (struct opinion){.parent = STORE_NONE};
@@ -293,9 +290,9 @@ static struct edge decide(const struct weigh *w, uint32_t call)
 		return decide_dissent(w, call, front, back);
 	if (claim->crowded && front.class != EVIDENCE_THREAD)
 		return edge_none(EVIDENCE_AMBIGUOUS, front.parent);
-	if (claim->way == WAY_SOLE && (w->spontaneous[call] || !contains(w, front.parent, call)))
+	if (claim->way == WAY_SOLE && (w->kinds.spontaneous[call] || !contains(w, front.parent, call)))
 		return edge_none(EVIDENCE_ROOT, STORE_NONE);
-	if (w->doubtful[call] && front.class != EVIDENCE_THREAD)
+	if (w->kinds.doubtful[call] && front.class != EVIDENCE_THREAD)
 		return edge_none(EVIDENCE_AMBIGUOUS, front.parent);
 	if (may_have_waited(w, call, front))
 		return edge_none(EVIDENCE_AMBIGUOUS, front.parent);
@@ -305,64 +302,6 @@ static struct edge decide(const struct weigh *w, uint32_t call)
 }
 
 /* ---- every span ---- */
-
-/* Calls of one kind: of one process, with one operation, to one address. */
-static int compare_kinds(const void *left, const void *right, void *weigh)
-{
-	const struct weigh *w = weigh;
-	const struct messages *m = w->story->messages;
-	const struct span *a = span_at(w, *(const uint32_t *)left), *b = span_at(w, *(const uint32_t *)right);
-	const struct rpc *x = &m->rpcs[a->rpc], *y = &m->rpcs[b->rpc];
-	int order = vec_compare(a->process, b->process);
-
-	order =
-	    order ? order : vec_compare(m->messages[x->request].operation, m->messages[y->request].operation);
-	return order ? order
-		     : memcmp(&w->story->links->links[x->link].address[m->protos[x->link].server],
-			      &w->story->links->links[y->link].address[m->protos[y->link].server],
-			      sizeof(struct address));
-}
-
-/* What is done at times when nothing came in before is done by a timer; then what came in before means
- * little. */
-static bool is_alone(const struct claim *claim)
-{
-	return claim->way == WAY_NONE && claim->choice == STORE_NONE && !claim->fresh;
-}
-
-static void mark_kind(struct weigh *w, const uint32_t *calls, uint32_t count)
-{
-	uint64_t alone = 0, idle = 0;
-
-	for (uint32_t i = 0; i < count; i++) {
-		alone += is_alone(&w->scan.claims[calls[i]]);
-		idle += w->scan.claims[calls[i]].idle;
-	}
-	for (uint32_t i = 0; i < count; i++) {
-		w->doubtful[calls[i]] = alone * ALONE_SHARE >= count;
-		w->spontaneous[calls[i]] = idle * ALONE_SHARE >= count;
-	}
-}
-
-static int mark_kinds(struct weigh *w)
-{
-	uint32_t n = w->scan.call_count;
-	uint32_t *order = calloc(n + 1ul, sizeof(*order));
-
-	if (!order)
-		return -ENOMEM;
-	if (n)
-		memcpy(order, w->scan.calls, n * sizeof(*order));
-	if (n > 1)
-		qsort_r(order, n, sizeof(*order), compare_kinds, w);
-	for (uint32_t from = 0, to; from < n; from = to) {
-		for (to = from + 1; to < n && !compare_kinds(&order[from], &order[to], w);)
-			to++;
-		mark_kind(w, order + from, to - from);
-	}
-	free(order);
-	return 0;
-}
 
 static void join(const struct weigh *w, uint32_t number)
 {
@@ -403,18 +342,10 @@ static void count(const struct weigh *w, struct parents *out)
 	}
 }
 
-static void weigh_all(struct weigh *w)
+static void choose_all(struct weigh *w)
 {
-	const struct spans *spans = w->story->spans;
-
-	for (uint32_t i = 0; i < spans->span_count; i++) {
+	for (uint32_t i = 0; i < w->story->spans->span_count; i++)
 		w->backward[i] = STORE_NONE;
-		w->edges[i] = edge_none(EVIDENCE_ROOT, STORE_NONE);
-		if (spans->spans[i].side == SPAN_SERVER) {
-			w->serves[spans->spans[i].process] = true;
-			join(w, i);
-		}
-	}
 	look_back(w);
 	for (uint32_t i = 0; i < w->scan.call_count; i++) {
 		uint32_t call = w->scan.calls[i];
@@ -432,6 +363,26 @@ static void weigh_all(struct weigh *w)
 	}
 }
 
+static int weigh_all(struct weigh *w)
+{
+	const struct spans *spans = w->story->spans;
+	bool again;
+	int err;
+
+	for (uint32_t i = 0; i < spans->span_count; i++) {
+		w->edges[i] = edge_none(EVIDENCE_ROOT, STORE_NONE);
+		if (spans->spans[i].side == SPAN_SERVER) {
+			w->serves[spans->spans[i].process] = true;
+			join(w, i);
+		}
+	}
+	choose_all(w);
+	err = parent_kinds_test(&w->kinds, w->story, &w->scan, w->edges, w->followed, &again);
+	if (!err && again)
+		choose_all(w);
+	return err;
+}
+
 int parent_run(const struct store *store, const struct conns *conns, const struct links *links,
 	       const struct messages *messages, const struct spans *spans, struct parents *out)
 {
@@ -445,15 +396,11 @@ int parent_run(const struct store *store, const struct conns *conns, const struc
 	w.backward = calloc(spans->span_count + 1ul, sizeof(*w.backward));
 	w.serves = calloc(store->process_count + 1ul, sizeof(*w.serves));
 	w.followed = calloc(spans->span_count + 1ul, sizeof(*w.followed));
-	w.doubtful = calloc(spans->span_count + 1ul, sizeof(*w.doubtful));
-	w.spontaneous = calloc(spans->span_count + 1ul, sizeof(*w.spontaneous));
-	err = w.edges && w.backward && w.serves && w.followed && w.doubtful && w.spontaneous
-		  ? parent_events_begin(&story)
-		  : -ENOMEM;
+	err = w.edges && w.backward && w.serves && w.followed ? parent_events_begin(&story) : -ENOMEM;
 	err = err ? err : parent_scan(&story, &w.scan);
-	err = err ? err : mark_kinds(&w);
+	err = err ? err : parent_kinds_begin(&w.kinds, &story, &w.scan);
+	err = err ? err : weigh_all(&w);
 	if (!err) {
-		weigh_all(&w);
 		out->edges = w.edges;
 		w.edges = NULL;
 		count(&w, out);
@@ -463,8 +410,7 @@ int parent_run(const struct store *store, const struct conns *conns, const struc
 	free(w.backward);
 	free(w.serves);
 	free(w.followed);
-	free(w.doubtful);
-	free(w.spontaneous);
+	parent_kinds_end(&w.kinds);
 	free(w.edges);
 	return err;
 }

@@ -334,6 +334,7 @@ static void answer_begins(struct walk *w, struct thread *t, uint32_t request)
 	uint32_t context = is_single(&found) ? found.of[0] : STORE_NONE;
 
 	parent_serving_answering(&w->serving, request);
+	s->given = t->habits.given && !t->habits.loops;
 	if (!found.count && !found.more) {
 		context = t->stretch;
 		/* What came in was thought to be of a request that is answered: this says otherwise. */

@@ -20,6 +20,7 @@ struct service {
 	bool answering;	     /* its answer has begun, */
 	bool answered;	     /* and ended, as far as the walk has come */
 	bool whole;	     /* one thread took it in and answered it, and did nothing else in between */
+	bool given;	     /* one that gets its work from others has answered it */
 };
 
 struct serving {
