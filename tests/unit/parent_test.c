@@ -276,6 +276,30 @@ static void test_handed_over_to_a_worker(void **state)
 	told_free(c.t);
 }
 
+/* Some requests have the same call twice, others never: the tasks of this pool are parts of requests. */
+static void test_handed_over_in_parts(void **state)
+{
+	struct cast c = cast_of(4, 4);
+
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++)
+		read_request(&c, 0, i);
+	for (uint32_t i = 0; i < 4; i++) {
+		send_call(&c, 1, i);
+		read_answer(&c, 1, i);
+		if (i % 2 == 0)
+			continue;
+		send_answer(&c, 1, i - 1);
+		send_answer(&c, 1, i);
+	}
+	told_end(c.t);
+	check(&c, 0, TOLD_NOBODY, EVIDENCE_ROOT);
+	check(&c, 1, 0, EVIDENCE_OWNER); /* its answer came right before that of the request */
+	check(&c, 2, TOLD_NOBODY, EVIDENCE_ROOT);
+	check(&c, 3, 2, EVIDENCE_OWNER);
+	told_free(c.t);
+}
+
 static void test_handed_over_and_answered_elsewhere(void **state)
 {
 	struct cast c = cast_of(2, 2);
@@ -461,6 +485,7 @@ int main(void)
 	    cmocka_unit_test(test_a_request_and_part_of_the_next),
 	    cmocka_unit_test(test_greeting_belongs_to_who_connected),
 	    cmocka_unit_test(test_handed_over_to_a_worker),
+	    cmocka_unit_test(test_handed_over_in_parts),
 	    cmocka_unit_test(test_handed_over_and_answered_elsewhere),
 	    cmocka_unit_test(test_one_thread_per_direction),
 	    cmocka_unit_test(test_fan_out_over_threads_is_not_guessed),
