@@ -20,7 +20,7 @@
 #include "record.h"
 
 #define DUMP_MAJOR 1 /* a reader refuses a larger one by name */
-#define DUMP_MINOR 0 /* a reader ignores keys it does not know */
+#define DUMP_MINOR 1 /* a reader ignores keys it does not know */
 
 #define DUMP_BLOCK_RECORDS    16384u	   /* at most, per block */
 #define DUMP_BLOCK_DATA_BYTES (512u << 10) /* at most, per block */

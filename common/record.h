@@ -29,6 +29,7 @@ enum record_data {
 	RECORD_DATA_ENDPOINT, /* struct endpoint, then the path of a unix socket */
 	RECORD_DATA_COUNTS,   /* struct counts */
 	RECORD_DATA_NAME,     /* text, no NUL */
+	RECORD_DATA_DATAGRAM, /* struct datagram, then its first bytes */
 };
 
 #define RECORD_ALIGN	 8u
@@ -55,13 +56,22 @@ struct counts {
 };
 #define COUNT_UNKNOWN UINT64_MAX
 
-enum endpoint_family { ENDPOINT_UNIX = 1, ENDPOINT_IPV4 = 4, ENDPOINT_IPV6 = 6 };
+enum endpoint_family {
+	ENDPOINT_UNIX = 1,
+	ENDPOINT_PIPE = 2,  /* one end of a pipe or FIFO: bytes here wake somebody; the inode is the pipe's */
+	ENDPOINT_EVENT = 3, /* eventfd */
+	ENDPOINT_IPV4 = 4,
+	ENDPOINT_IPV6 = 6
+};
+
+enum endpoint_type { ENDPOINT_STREAM, ENDPOINT_DATAGRAM, ENDPOINT_SEQPACKET };
 
 /* One process's sight of a connection. Ports in host order; an IPv4 address (also a mapped one) is in
  * the first 4 bytes. Offsets are those at the moment of the record. */
 struct endpoint {
 	uint8_t family;
-	uint8_t zero[3];
+	uint8_t type; /* enum endpoint_type */
+	uint8_t zero[2];
 	uint16_t local_port;
 	uint16_t remote_port;
 	uint8_t local_addr[16];
@@ -73,6 +83,14 @@ struct endpoint {
 	uint64_t off_out;    /* bytes they had written before */
 	uint32_t peer_pid;   /* SO_PEERCRED, unix only */
 	uint32_t path_bytes; /* of the path that follows, unix only */
+};
+
+/* Who a datagram went to or came from; family 0: the other end of the conn, or unknown. */
+struct datagram {
+	uint8_t family;
+	uint8_t zero;
+	uint16_t port;
+	uint8_t addr[16];
 };
 
 /* One row of record.def, for printing and for readers. */
@@ -94,5 +112,6 @@ const char *record_flag_name(unsigned int bit);
 _Static_assert(sizeof(struct record) == 40, "the ring's record has no padding");
 _Static_assert(sizeof(struct endpoint) == 88, "the endpoint has no padding");
 _Static_assert(sizeof(struct counts) == 32, "the counts have no padding");
+_Static_assert(sizeof(struct datagram) == 20, "the datagram has no padding");
 
 #endif

@@ -25,10 +25,10 @@
 #define STANDARD_RING	(4u << 20)
 #define STANDARD_FLUSH	1000
 #define SETTING_BYTES	24 /* of a number in the header */
-#define CONFIG_ROWS_MAX 9
+#define CONFIG_ROWS_MAX 12
 #define NOT_SET		UINT64_MAX
 
-enum config_kind { KIND_FLAG, KIND_NUMBER, KIND_PATH, KIND_NAME };
+enum config_kind { KIND_FLAG, KIND_NUMBER, KIND_PATH, KIND_NAME, KIND_CHOICE };
 
 const struct config_row config_rows[] = {
     {"DPROF_DISABLE", "0 or 1", "0", "1: the library does nothing at all"},
@@ -43,6 +43,11 @@ const struct config_row config_rows[] = {
      "the same, of what goes to the side that accepted the connection"},
     {"DPROF_RING", "bytes, 64K to 256M", "4M", "memory for records of a thread until they are written"},
     {"DPROF_FLUSH_MS", "ms, 10 to 60000", "1000", "how long a record waits at most before it is written"},
+    {"DPROF_TLS", "on or off", "on", "off: what passes through OpenSSL or GnuTLS is seen as ciphertext only"},
+    {"DPROF_IO_URING", "report or refuse", "report",
+     "refuse: the program is told that the kernel has no io_uring, so that it uses calls that can be seen"},
+    {"DPROF_FOLLOW", "0 or 1", "1",
+     "0: a program that is started with an environment of its own, without LD_PRELOAD, is not traced"},
     {"DPROF_VERBOSE", "0 or 1", "0", "1: says on stderr which dump is written"},
     {NULL, NULL, NULL, NULL},
 };
@@ -52,16 +57,20 @@ static const struct {
 	enum config_kind kind;
 	size_t field;
 	uint64_t least, most;
+	const char *words[3]; /* of a choice, by its enum */
 } config_fields[] = {
-    {KIND_FLAG, offsetof(struct config, disable), 0, 1},
-    {KIND_PATH, offsetof(struct config, dir), 0, 0},
-    {KIND_NAME, offsetof(struct config, host), 0, 0},
-    {KIND_NAME, offsetof(struct config, service), 0, 0},
-    {KIND_NUMBER, offsetof(struct config, head_bytes), 0, RING_DATA_MAX},
-    {KIND_NUMBER, offsetof(struct config, head_request_bytes), 0, RING_DATA_MAX},
-    {KIND_NUMBER, offsetof(struct config, ring_bytes), RING_BYTES_MIN, RING_BYTES_MAX},
-    {KIND_NUMBER, offsetof(struct config, flush_ms), 10, 60000},
-    {KIND_FLAG, offsetof(struct config, verbose), 0, 1},
+    {KIND_FLAG, offsetof(struct config, disable), 0, 1, {NULL}},
+    {KIND_PATH, offsetof(struct config, dir), 0, 0, {NULL}},
+    {KIND_NAME, offsetof(struct config, host), 0, 0, {NULL}},
+    {KIND_NAME, offsetof(struct config, service), 0, 0, {NULL}},
+    {KIND_NUMBER, offsetof(struct config, head_bytes), 0, RING_DATA_MAX, {NULL}},
+    {KIND_NUMBER, offsetof(struct config, head_request_bytes), 0, RING_DATA_MAX, {NULL}},
+    {KIND_NUMBER, offsetof(struct config, ring_bytes), RING_BYTES_MIN, RING_BYTES_MAX, {NULL}},
+    {KIND_NUMBER, offsetof(struct config, flush_ms), 10, 60000, {NULL}},
+    {KIND_CHOICE, offsetof(struct config, tls), 0, 0, {"on", "off"}},
+    {KIND_CHOICE, offsetof(struct config, io_uring), 0, 0, {"report", "refuse"}},
+    {KIND_FLAG, offsetof(struct config, follow), 0, 1, {NULL}},
+    {KIND_FLAG, offsetof(struct config, verbose), 0, 1, {NULL}},
 };
 
 _Static_assert(sizeof config_fields / sizeof config_fields[0] == CONFIG_ROWS_MAX, "a field per setting");
@@ -75,7 +84,8 @@ static uint32_t config_read;
 static struct config config = {.head_bytes = NOT_SET,
 			       .head_request_bytes = NOT_SET,
 			       .ring_bytes = STANDARD_RING,
-			       .flush_ms = STANDARD_FLUSH};
+			       .flush_ms = STANDARD_FLUSH,
+			       .follow = true};
 static const struct config config_nothing = {.disable = true};
 static char bad_values[CONFIG_ROWS_MAX][64]; /* "" = was fine */
 static uint32_t complained;
@@ -130,6 +140,19 @@ static void absolute(struct text *t, const char *path)
 	text_add(t, path);
 }
 
+static bool take_choice(size_t row, const char *value, uint8_t *field)
+{
+	const char *const *words = config_fields[row].words;
+
+	for (uint8_t i = 0; words[i] != NULL; i++) {
+		if (text_equal(value, words[i])) {
+			*field = i;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* False if the value cannot be used. */
 static bool take_value(size_t row, const char *value)
 {
@@ -150,6 +173,8 @@ static bool take_value(size_t row, const char *value)
 			return false;
 		*(uint64_t *)field = v;
 		return true;
+	case KIND_CHOICE:
+		return take_choice(row, value, (uint8_t *)field);
 	case KIND_PATH:
 		text_start(&t, field, CONFIG_PATH_BYTES);
 		absolute(&t, value);
@@ -210,6 +235,8 @@ static void list_settings(void)
 			text_add_number(&t, *(const bool *)field);
 		else if (config_fields[i].kind == KIND_NUMBER)
 			text_add_number(&t, *(const uint64_t *)field);
+		else if (config_fields[i].kind == KIND_CHOICE)
+			settings[2 * i + 1] = config_fields[i].words[*(const uint8_t *)field];
 		else
 			settings[2 * i + 1] = field;
 	}

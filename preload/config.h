@@ -12,9 +12,15 @@
 #define CONFIG_PATH_BYTES 3072u /* leaves room for a file name below PATH_MAX */
 #define CONFIG_NAME_BYTES 256u
 
+enum config_tls { CONFIG_TLS_ON, CONFIG_TLS_OFF };
+enum config_io_uring { CONFIG_IO_URING_REPORT, CONFIG_IO_URING_REFUSE };
+
 struct config {
 	bool disable;
 	bool verbose;
+	bool follow;			 /* into programs started with another environment */
+	uint8_t tls;			 /* enum config_tls */
+	uint8_t io_uring;		 /* enum config_io_uring */
 	char dir[CONFIG_PATH_BYTES];	 /* absolute */
 	char host[CONFIG_NAME_BYTES];	 /* DPROF_HOST, or the node name */
 	char service[CONFIG_NAME_BYTES]; /* DPROF_SERVICE, OTEL_SERVICE_NAME, or the program */

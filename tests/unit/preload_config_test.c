@@ -30,6 +30,7 @@ static int show(void)
 	printf("disable=%d verbose=%d head=%llu request=%llu ring=%llu flush=%llu\n", c->disable, c->verbose,
 	       (unsigned long long)c->head_bytes, (unsigned long long)c->head_request_bytes,
 	       (unsigned long long)c->ring_bytes, (unsigned long long)c->flush_ms);
+	printf("tls=%d io_uring=%d follow=%d\n", c->tls, c->io_uring, c->follow);
 	printf("dir=%s\nhost=%s\nservice=%s\nprogram=%s\nexe=%s\n", c->dir, c->host, c->service, c->program,
 	       c->exe);
 	for (const char *const *s = config_settings(); *s != NULL; s += 2)
@@ -86,6 +87,8 @@ static void standard(void **state)
 	assert_true(readlink("/proc/self/exe", exe, sizeof exe - 1) > 0);
 	base = strrchr(exe, '/') + 1;
 	has("disable=0 verbose=0 head=256 request=1024 ring=4194304 flush=1000\n");
+	has("tls=0 io_uring=0 follow=1\n");
+	has("DPROF_TLS=on\n");
 	has("dir=/usr/lib/dumps\n");
 	uname(&names);
 	snprintf(text, sizeof text, "host=%s\n", names.nodename);
@@ -107,6 +110,9 @@ static void given(void **state)
 		       "DPROF_HEAD=0",
 		       "DPROF_RING=100k",
 		       "DPROF_FLUSH_MS=10",
+		       "DPROF_TLS=off",
+		       "DPROF_IO_URING=refuse",
+		       "DPROF_FOLLOW=0",
 		       "DPROF_VERBOSE=1",
 		       "OTEL_SERVICE_NAME=other",
 		       NULL};
@@ -115,6 +121,7 @@ static void given(void **state)
 	(void)state;
 	run(all);
 	has("disable=1 verbose=1 head=0 request=0 ring=131072 flush=10\n"); /* up to a power of two */
+	has("tls=1 io_uring=1 follow=0\n");
 	has("dir=/usr/lib/a/b\n");
 	has("host=left\n");
 	has("service=shop\n");
@@ -137,7 +144,8 @@ static void refused(void **state)
 	    "DPROF_HEAD=-1",	"DPROF_HEAD=16385",  "DPROF_HEAD=1x",
 	    "DPROF_RING=1",	"DPROF_RING=257M",   "DPROF_RING=99999999999999999999",
 	    "DPROF_FLUSH_MS=9", "DPROF_FLUSH_MS=1s", "DPROF_DISABLE=yes",
-	    "DPROF_VERBOSE=2",	"DPROF_HEAD= 5",     "DPROF_RING=64KB"};
+	    "DPROF_VERBOSE=2",	"DPROF_HEAD= 5",     "DPROF_RING=64KB",
+	    "DPROF_TLS=1",	"DPROF_IO_URING=no"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
