@@ -146,8 +146,14 @@ void flush_finish(const char *reason)
 	}
 }
 
+bool flush_is_over(void)
+{
+	return __atomic_load_n(&flush_state, __ATOMIC_ACQUIRE) == FLUSH_DONE && spawn_is_over();
+}
+
 void flush_after_fork(bool unmap)
 {
+	spawn_after_fork();
 	region_drop_inherited(&region, unmap);
 	peer_after_fork();
 	drain = (struct drain){0};
@@ -388,8 +394,11 @@ static void flush_end(void)
 	if (r < 0)
 		flush_stopped(r);
 	region.head->ended = 1;
+	if (end.records == 0 && end.dropped == 0) /* opened early, then nothing came */
+		sys_call(SYS_unlink, file.path);
 	region_remove(&region);
 	file_close(&file);
+	encoder_close(&encoder);
 	flush_publish(&flush_state, FLUSH_DONE);
 }
 

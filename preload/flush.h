@@ -24,6 +24,9 @@ struct ring *flush_take_ring(bool wait);
 /* The last drain and the end object; waits at most 2 s. */
 void flush_finish(const char *reason);
 
+/* It has finished, and its thread is gone; waits for that, at most 1 s. */
+bool flush_is_over(void);
+
 /* In a fork's child: there is no flusher. `unmap`: nothing here still uses the parent's rings. */
 void flush_after_fork(bool unmap);
 

@@ -8,6 +8,7 @@
 #include "preload/config.h"
 #include "preload/conn.h"
 #include "preload/flush.h"
+#include "preload/follow.h"
 #include "preload/say.h"
 #include "preload/stamp.h"
 #include "preload/sys.h"
@@ -39,6 +40,7 @@ static void mark(void)
 
 static void process_begin(void)
 {
+	follow_keep();
 	if (config_get()->disable) {
 		__atomic_store_n(&process_state, STATE_OFF, __ATOMIC_RELEASE);
 		return;
@@ -82,6 +84,7 @@ bool process_look(void)
 __attribute__((constructor(101))) static void process_construct(void)
 {
 	process_look(); /* while the environment is as the user wrote it */
+	follow_clean();
 }
 
 bool process_start(void)
@@ -130,6 +133,31 @@ void process_finish(const char *reason)
 	}
 	flush_finish(reason); /* a second thread that ends the process waits as well */
 	say_pending();
+}
+
+bool process_pause(const char *reason)
+{
+	if (!process_traced() || thread_self.busy || thread_many || process_is_vfork_child())
+		return false;
+	if (__atomic_exchange_n(&finishing, 1, __ATOMIC_ACQ_REL))
+		return false;
+	conn_close_all();
+	thread_gone();
+	__atomic_store_n(&process_mark.traced, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&process_mark.wanted, 0, __ATOMIC_RELEASE);
+	flush_finish(reason);
+	say_pending();
+	finishing = 0;
+	if (flush_is_over())
+		return true;
+	process_off();
+	return false;
+}
+
+void process_resume(void)
+{
+	process_mark.original = 0; /* as after a fork: everything is made anew */
+	process_look();
 }
 
 __attribute__((destructor(101))) static void process_end(void)

@@ -58,6 +58,14 @@ void process_forked(void);
  */
 void process_finish(const char *reason);
 
+/*
+ * Ends the dump and our thread for now, so that the program may do what it cannot do with them; false: there
+ * was nothing to end, or it cannot be done (other threads record, too). Then process_resume(): the next
+ * traced call begins anew, in a dump of its own.
+ */
+bool process_pause(const char *reason);
+void process_resume(void);
+
 /* The pid as it was at the start or at the last fork. */
 uint32_t process_pid(void);
 

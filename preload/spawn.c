@@ -15,6 +15,7 @@
 #include "preload/spawn.h"
 
 #include <sched.h>
+#include <string.h>
 
 #include "preload/real.h"
 #include "preload/sys.h"
@@ -28,6 +29,12 @@
 #ifndef CLOSE_RANGE_UNSHARE
 #define CLOSE_RANGE_UNSHARE 2
 #endif
+
+#define SPAWN_OVER_NS 1000000000ull
+
+/* The last thread, and its memory: used again by the next one. */
+static char *spawn_memory;
+static uint32_t spawn_pid, spawn_tid;
 
 #ifdef DPROF_SANITIZED
 /* Sanitizers keep data per libc thread. */
@@ -50,6 +57,11 @@ int spawn_thread(void (*run)(void))
 		pthread_detach(thread);
 	return -r;
 }
+
+bool spawn_is_over(void)
+{
+	return true;
+}
 #else
 /* How far below the thread pointer the variables lie that our code, or libc's on our behalf, may touch. */
 static size_t spawn_tls_bytes(void)
@@ -66,18 +78,53 @@ static void spawn_start(void *run)
 	((void (*)(void))run)();
 }
 
+static bool spawn_is_gone(void)
+{
+	return spawn_tid == 0 || sys_call(SYS_tgkill, spawn_pid, spawn_tid, 0) == -ESRCH;
+}
+
+bool spawn_is_over(void)
+{
+	uint64_t deadline_ns = sys_clock_ns(CLOCK_MONOTONIC) + SPAWN_OVER_NS;
+	uint32_t never = 0;
+
+	while (!spawn_is_gone()) {
+		if (sys_clock_ns(CLOCK_MONOTONIC) >= deadline_ns)
+			return false;
+		sys_futex_wait(&never, 0, sys_clock_ns(CLOCK_MONOTONIC) + 20000);
+	}
+	return true;
+}
+
+static char *spawn_take_memory(size_t bytes)
+{
+	char *memory = spawn_memory;
+
+	if (memory != NULL && spawn_is_gone()) {
+		memset(memory + SPAWN_GUARD_BYTES + SPAWN_STACK_BYTES, 0,
+		       bytes - SPAWN_GUARD_BYTES - SPAWN_STACK_BYTES);
+		return memory;
+	}
+	memory = sys_map(bytes);
+	if (memory == NULL)
+		return NULL;
+	sys_call(SYS_madvise, memory, bytes, MADV_DONTFORK);
+	sys_call(SYS_mprotect, memory, SPAWN_GUARD_BYTES, PROT_NONE);
+	spawn_memory = memory;
+	spawn_tid = 0;
+	return memory;
+}
+
 int spawn_thread(void (*run)(void))
 {
 	unsigned long flags = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_FILES | CLONE_SETTLS;
 	size_t tls = spawn_tls_bytes(), all = SPAWN_GUARD_BYTES + SPAWN_STACK_BYTES + tls + ARCH_TCB_BYTES;
 	uint64_t blocked = ~0ull, old;
-	char *memory = sys_map(all), *stack_top, *tcb;
+	char *memory = spawn_take_memory(all), *stack_top, *tcb;
 	long r;
 
 	if (memory == NULL)
 		return -ENOMEM;
-	sys_call(SYS_madvise, memory, all, MADV_DONTFORK);
-	sys_call(SYS_mprotect, memory, SPAWN_GUARD_BYTES, PROT_NONE);
 	stack_top = memory + SPAWN_GUARD_BYTES + SPAWN_STACK_BYTES;
 	tcb = stack_top + tls;
 	arch_fill_tcb(tcb);
@@ -86,10 +133,20 @@ int spawn_thread(void (*run)(void))
 	r = arch_spawn(flags, stack_top, tcb, spawn_start, (void *)run);
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, 8);
 	if (r < 0)
-		sys_unmap(memory, all);
-	return r < 0 ? (int)r : 0;
+		return (int)r;
+	spawn_pid = (uint32_t)sys_call(SYS_getpid);
+	spawn_tid = (uint32_t)r;
+	return 0;
 }
 #endif
+
+void spawn_after_fork(void)
+{
+	if (spawn_pid == (uint32_t)sys_call(SYS_getpid))
+		return; /* only begun anew in the same process */
+	spawn_memory = NULL;
+	spawn_tid = 0;
+}
 
 struct entry {
 	uint64_t inode;
