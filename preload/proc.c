@@ -5,6 +5,7 @@
  * Invariant: a vfork child ends without ending us: it runs in our memory. Destructors of the
  * program's own thread-specific data may still use sockets, so a thread's end is told in the last round.
  */
+#include <dlfcn.h>
 #include <limits.h>
 #include <stdint.h>
 
@@ -89,6 +90,20 @@ EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *rest
 	if (r != 0)
 		birth_release(b);
 	return r;
+}
+
+/* ---- libraries ---- */
+
+/* For dlopen, in arch_dlopen.S: where the real one is, and the mask of flags. */
+struct proc_library {
+	void *(*open)(const char *path, int flags);
+	long flags;
+};
+
+struct proc_library proc_library(void);
+struct proc_library proc_library(void)
+{
+	return (struct proc_library){REAL(dlopen), process_check() ? ~RTLD_DEEPBIND : -1};
 }
 
 /* ---- processes ---- */

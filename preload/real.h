@@ -9,6 +9,7 @@
 #ifndef DPROF_REAL_H
 #define DPROF_REAL_H
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>

@@ -12,6 +12,7 @@ int main(int argc, char **argv)
 		must("fill", send(fd[0], "abc", 3, 0) == 3);
 		expect("before", "open conn=o flags=seen");
 		expect("before", "out conn=o off=0 len=3");
+		expect("before", "close conn=o flags=exit");
 		dup2(fd[1], 50);
 		dup2(fd[1], 51);
 		execl("/proc/self/exe", argv[0], "again", NULL);
