@@ -241,6 +241,7 @@ void call_peeked(const struct call *c, ssize_t n)
 
 	if (n <= 0)
 		return;
+	thread_ready();
 	r = call_record(c, moved, (size_t)n, 0, stamp_now());
 	if (r != NULL)
 		emit_commit(r);
@@ -254,6 +255,7 @@ void call_ended(const struct call *c)
 	/* a program that polls a stream that has ended would fill the dump with its zeros */
 	if (c->conn->eof_told)
 		return;
+	thread_ready();
 	r = call_record(c, moved, 0, 0, stamp_now());
 	if (r == NULL)
 		return;

@@ -198,13 +198,15 @@ static void tell_open(struct conn *conn, int fd, uint8_t call, uint16_t flags, s
 		flush_ask_peer(conn->id, sight->end.inode);
 }
 
-/* `readable`: fd is still this socket, so the kernel can be asked. */
+/* `readable`: fd is still this socket, so the kernel can be asked. It may be the first thing that this thread
+ * does. */
 static void tell_close(const struct conn *conn, int fd, uint8_t call, uint16_t flags, bool readable)
 {
 	uint64_t t0 = stamp_now(), kernel[2];
 	struct counts *counts;
 	struct record *r;
 
+	thread_ready();
 	if (!readable || !conn->counted || !truth_read(fd, conn->off, kernel))
 		kernel[CONN_IN] = kernel[CONN_OUT] = COUNT_UNKNOWN;
 	r = record_begin(RECORD_CLOSE, call, conn, sizeof *counts);

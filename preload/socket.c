@@ -138,7 +138,7 @@ EXPORT int shutdown(int fd, int how)
 	if (!call_begin(&c, CALL_shutdown, fd, CONN_OUT))
 		return REAL(shutdown)(fd, how);
 	result = REAL(shutdown)(fd, how);
-	r = result == 0 ? emit_begin(0) : NULL;
+	r = result == 0 && thread_ready() ? emit_begin(0) : NULL;
 	if (r != NULL) {
 		r->kind = RECORD_SHUTDOWN;
 		r->call = CALL_shutdown;
