@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * emit.c - what emit_begin() does not do in line: the end of a lap, a ring that fills up, a full ring,
- * records that wait to go first. App's threads; still no lock, no allocation; the one system call is the
- * flusher's wake.
+ * records that wait to go first. App's threads; still no lock, no allocation; the system calls are the
+ * flusher's wake, and in a ring's first lap the memory for its next part.
  *
  * Invariant: `busy` is set from the first change of the producer's end to the commit.
  */
@@ -34,10 +34,19 @@ static void emit_consider_wake(struct thread *t, uint64_t end, uint64_t tail, ui
 	}
 }
 
+/* Where what is left of the ring has no memory yet, gets some; false if there is none. */
+static bool emit_grow(struct thread *t, uint64_t need)
+{
+	if (need <= ring_ready(t->ring) || ring_grow(t->ring, need) == 0)
+		return true;
+	flush_wake(); /* it finds memory of another kind */
+	return false;
+}
+
 /* Makes room for a record at t->head, in one piece; false if the ring is full. */
 static bool emit_room(struct thread *t, uint64_t room)
 {
-	uint64_t size = t->mask + 1, rest = size - (t->head & t->mask);
+	uint64_t size = t->mask + 1, rest = size - (t->head & t->mask), ready;
 	uint64_t need = room <= rest ? room : rest + room;
 	/* acquire: the flusher has read what it gives back before we write there */
 	uint64_t tail = __atomic_load_n(&t->ring->tail, __ATOMIC_ACQUIRE);
@@ -46,6 +55,8 @@ static bool emit_room(struct thread *t, uint64_t room)
 		flush_wake();
 		return false;
 	}
+	if (!emit_grow(t, room <= rest ? size - rest + room : size))
+		return false;
 	if (room > rest) {
 		struct record *filler = (struct record *)(t->bytes + (t->head & t->mask));
 
@@ -57,8 +68,9 @@ static bool emit_room(struct thread *t, uint64_t room)
 	}
 	emit_consider_wake(t, t->head + room, tail, size);
 	t->fence = tail + size;
-	if (t->fence > t->head + rest)
-		t->fence = t->head + rest;
+	ready = ring_ready(t->ring);
+	if (t->fence > t->head + rest - (size - ready))
+		t->fence = t->head + rest - (size - ready);
 	if (t->fence > t->wake_at)
 		t->fence = t->wake_at;
 	return true;
@@ -188,13 +200,33 @@ static void emit_drop(struct thread *t)
 	t->pending |= THREAD_PENDING_LOST;
 }
 
+uint64_t emit_unheard;
+
+/* A record of a thread that has no ring yet, or gets none. */
+static void emit_drop_unheard(struct thread *t)
+{
+	if (!__atomic_load_n(&process_mark.wanted, __ATOMIC_RELAXED) || t->busy)
+		return;
+	t->busy = 1;
+	emit_barrier();
+	t->lost_t1 = stamp_now();
+	if (t->lost_count++ == 0)
+		t->lost_t0 = t->lost_t1;
+	t->pending |= THREAD_PENDING_LOST;
+	__atomic_fetch_add(&emit_unheard, 1, __ATOMIC_RELAXED);
+	emit_barrier();
+	t->busy = 0;
+}
+
 struct record *emit_begin_slow(uint32_t data_bytes)
 {
 	struct thread *t = &thread_self;
 	struct record *r;
 
-	if (!thread_has_ring())
+	if (!thread_has_ring()) {
+		emit_drop_unheard(t);
 		return NULL;
+	}
 	if (t->busy) {
 		emit_drop_nested(t);
 		return NULL;

@@ -18,6 +18,9 @@
 
 struct record *emit_begin_slow(uint32_t data_bytes);
 
+/* Records dropped because their thread had no ring; those that find room have counts of their own. */
+extern uint64_t emit_unheard __attribute__((visibility("hidden")));
+
 /* Room for a record and its data (at most RING_DATA_MAX), zeroed but for size_bytes; NULL: ask emit_begin().
  */
 static inline struct record *emit_try(uint32_t data_bytes)

@@ -15,6 +15,7 @@
 #include "preload/config.h"
 #include "preload/conn.h"
 #include "preload/drain.h"
+#include "preload/emit.h"
 #include "preload/identity.h"
 #include "preload/peer.h"
 #include "preload/process.h"
@@ -163,6 +164,7 @@ void flush_after_fork(bool unmap)
 	flush_wishes = 0;
 	rings_made = 0;
 	spawn_failed = 0;
+	emit_unheard = 0;
 	peer_seq = 0;
 	disk_full = false;
 	ring_trouble = false;
@@ -346,12 +348,17 @@ static void note_untraced(void)
 {
 	region.head->untraced_threads = __atomic_load_n(&thread_untraced, __ATOMIC_RELAXED);
 	region.head->untraced_conns = conn_untraced();
+	region.head->unheard = __atomic_load_n(&emit_unheard, __ATOMIC_RELAXED);
 }
 
 static void flush_drain(uint32_t least_part, bool anchor)
 {
 	uint64_t before = drain.records;
-	int r = drain_rings(least_part);
+	int r, no_room = 0;
+
+	region_grow(&region, &no_room);
+	tell_region_error(no_room);
+	r = drain_rings(least_part);
 
 	if (r == 0)
 		r = drain_peers();
@@ -374,7 +381,6 @@ static void flush_add_rings(void)
 		tell_region_error(r == -ENOMEM ? 0 : r);
 	}
 	flush_publish(&rings_made, r == -ENOMEM ? UINT32_MAX : (rings_made + 1) & INT32_MAX);
-	region_warm(&region);
 }
 
 static void flush_end(void)
@@ -384,7 +390,7 @@ static void flush_end(void)
 
 	flush_drain(0, true);
 	end.records = drain.records;
-	end.dropped = region.head->dropped + drain.broken;
+	end.dropped = region.head->dropped + region.head->unheard + drain.broken;
 	for (uint32_t i = 0; i < region.count; i++)
 		end.dropped += region.rings[i]->dropped;
 	end.untraced_threads = region.head->untraced_threads;
@@ -405,8 +411,13 @@ static void flush_end(void)
 /* Between two blocks of somebody else's dump: our own rings come first. */
 static void breathe(void *unused)
 {
+	uint32_t now = WISH_DRAIN | WISH_RING, wishes;
+
 	(void)unused;
-	if (__atomic_fetch_and(&flush_wishes, ~(uint32_t)WISH_DRAIN, __ATOMIC_ACQ_REL) & WISH_DRAIN)
+	wishes = __atomic_fetch_and(&flush_wishes, ~now, __ATOMIC_ACQ_REL);
+	if (wishes & WISH_RING)
+		flush_add_rings();
+	if (wishes & WISH_DRAIN)
 		flush_drain(2 * RING_WAKE_PART, false);
 }
 
@@ -480,7 +491,6 @@ static void flush_main(void)
 		SAY_LATER("dump: ", file.path);
 	flush_publish(&rings_made, 1);
 	flush_publish(&flush_state, FLUSH_RUNNING);
-	region_warm(&region);
 	flush_salvage();
 	flush_loop();
 }

@@ -3,8 +3,8 @@
  * region.c - makes the shared file, hands out rings in it, keeps the commit. Runs on the flusher; region_take
  * also on the program's threads. Raw system calls only.
  *
- * Invariant: no byte of a mapping is touched that fallocate has not promised, so a full /dev/shm is an error
- * here and never a SIGBUS in the program.
+ * Invariant: no byte of a mapping is touched that the kernel has not given memory (fallocate, ring_grow), so
+ * a full /dev/shm is an error here and never a SIGBUS in the program.
  */
 #include "preload/region.h"
 
@@ -15,13 +15,15 @@
 #include "preload/sys.h"
 #include "preload/text.h"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 #define REGION_NAME_TRIES 100
 #define REGION_FULL_RINGS 16 /* of the size asked for; then the threads are many, and each does less */
 #define REGION_MORE_RINGS 64
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
+static bool region_grows; /* this kernel can give a mapping memory: ring_grow() */
 
 static void region_path(struct region *r, uint32_t uid, uint32_t pid, uint64_t boot_start, uint64_t n)
 {
@@ -64,12 +66,19 @@ static int region_open(struct region *r, uint32_t uid, uint32_t pid, uint64_t bo
 }
 
 /* Half of /dev/shm is the program's: it may need that for itself (PostgreSQL does). */
-static int region_reserve(int fd, uint64_t at, uint64_t bytes)
+static bool region_has_room(int fd, uint64_t bytes)
 {
 	struct statfs fs;
-	long r = sys_call(SYS_fstatfs, fd, &fs);
 
-	if (r == 0 && fs.f_blocks > 0 && fs.f_bavail < fs.f_blocks / 2 + bytes / (uint64_t)fs.f_bsize)
+	return sys_call(SYS_fstatfs, fd, &fs) < 0 || fs.f_blocks == 0 ||
+	       fs.f_bavail >= fs.f_blocks / 2 + bytes / (uint64_t)fs.f_bsize;
+}
+
+static int region_reserve(int fd, uint64_t at, uint64_t bytes)
+{
+	long r;
+
+	if (!region_has_room(fd, bytes))
 		return -ENOSPC;
 	do
 		r = sys_call(SYS_fallocate, fd, 0, at, bytes);
@@ -105,6 +114,8 @@ static int region_open_file(struct region *r, uint32_t uid, uint32_t pid, uint64
 		r->head = region_map_file(r->fd, 0, REGION_PATH_AT);
 		error = r->head == NULL ? -ENOMEM : 0;
 	}
+	if (error == 0)
+		region_grows = sys_call(SYS_madvise, r->head, REGION_PATH_AT, MADV_POPULATE_WRITE) == 0;
 	if (error < 0)
 		region_remove(r);
 	return error;
@@ -149,24 +160,44 @@ int region_describe(struct region *r, const struct dump_file *f, const struct pa
 	return 0;
 }
 
+/* Lengthens the file by a ring, and gets memory for its first part: threads wait for us. */
+static int region_begin_ring(struct region *r, uint32_t bytes, uint32_t *first)
+{
+	uint64_t end = r->file_bytes + RING_CONTROL_BYTES + bytes;
+	int error;
+
+	*first = !region_grows || bytes < RING_FIRST_BYTES ? bytes : RING_FIRST_BYTES;
+	if (!region_has_room(r->fd, bytes))
+		return -ENOSPC;
+	error = region_reserve(r->fd, r->file_bytes, RING_CONTROL_BYTES + (uint64_t)*first);
+	if (error == 0 && *first < bytes)
+		error = (int)sys_call(SYS_ftruncate, r->fd, end);
+	return error;
+}
+
 /* Tells where in the file it lies; where it does not, *error says why. */
 static struct ring *region_map_ring(struct region *r, uint32_t bytes, uint64_t *offset, int *error)
 {
 	size_t all = (size_t)bytes + RING_CONTROL_BYTES;
+	uint32_t first;
 	struct ring *ring;
 
 	*offset = 0;
 	*error = 0;
 	if (r->fd >= 0) {
-		*error = region_reserve(r->fd, r->file_bytes, all);
+		*error = region_begin_ring(r, bytes, &first);
 		ring = *error == 0 ? region_map_file(r->fd, r->file_bytes, all) : NULL;
 		if (ring != NULL) {
 			*offset = r->file_bytes;
 			r->file_bytes += all;
+			ring->ready = first;
 			return ring;
 		}
 	}
-	return region_map_anonymous(all);
+	ring = region_map_anonymous(all);
+	if (ring != NULL)
+		ring->ready = bytes;
+	return ring;
 }
 
 static uint32_t region_ring_bytes(const struct region *r, uint32_t bytes)
@@ -221,11 +252,37 @@ struct ring *region_take(struct region *r)
 	return NULL;
 }
 
-void region_warm(struct region *r)
+/* There is no room for the ring's rest: that lies in anonymous memory from now on, and a kill -9 would lose
+ * it. */
+static void region_replace_rest(struct ring *ring, uint32_t ready)
 {
-	for (; r->warm < r->count; r->warm++) /* before Linux 5.14 they fault */
-		sys_call(SYS_madvise, r->rings[r->warm],
-			 (size_t)r->rings[r->warm]->bytes + RING_CONTROL_BYTES, MADV_POPULATE_WRITE);
+	uint32_t after = ready;
+	long p;
+
+	/* from here on its thread does not grow it */
+	if (!__atomic_compare_exchange_n(&ring->ready, &after, ready | 1, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_RELAXED))
+		return;
+	p = sys_call(SYS_mmap, ring_bytes(ring) + ready, ring->bytes - ready, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	__atomic_store_n(&ring->ready, sys_failed(p) ? ready : ring->bytes, __ATOMIC_RELEASE);
+}
+
+void region_grow(struct region *r, int *error)
+{
+	for (uint32_t i = 0; i < r->count; i++) {
+		struct ring *ring = r->rings[i];
+		uint32_t ready = ring_ready(ring);
+		int failed;
+
+		if (ready == ring->bytes || __atomic_load_n(&ring->head, __ATOMIC_RELAXED) < ready / 2)
+			continue;
+		failed = region_has_room(r->fd, ready) ? ring_grow(ring, ready + 1ull) : -ENOSPC;
+		if (failed < 0) {
+			*error = failed;
+			region_replace_rest(ring, ready);
+		}
+	}
 }
 
 uint32_t region_spares(const struct region *r)

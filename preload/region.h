@@ -19,7 +19,7 @@
 #define REGION_DIR	     "/dev/shm"
 #define REGION_PREFIX	     "dprof."
 #define REGION_MAGIC	     0x4e4f494745525044ull /* "DPREGION" */
-#define REGION_VERSION	     1u
+#define REGION_VERSION	     2u
 #define REGION_RINGS_MAX     4096u
 #define REGION_NO_RING	     UINT32_MAX
 #define REGION_PATH_AT	     4096u /* of the dump */
@@ -51,6 +51,7 @@ struct region_head {
 	struct region_commit commits[2];
 	struct anchor anchors[2]; /* the newest one is at anchor_at */
 	uint64_t dropped;	  /* in rings that were given to another thread since */
+	uint64_t unheard;	  /* dropped by threads that had no ring */
 	uint64_t untraced_threads;
 	uint64_t untraced_conns;
 	uint32_t ended; /* the dump has its end object */
@@ -71,7 +72,6 @@ struct region {
 	uint64_t file_bytes;
 	struct ring *rings[REGION_RINGS_MAX];
 	uint32_t count; /* release: rings before it can be taken */
-	uint32_t warm;	/* rings before it are in the page table */
 };
 
 _Static_assert(sizeof(struct region_head) <= REGION_PATH_AT, "the head fits its page");
@@ -91,9 +91,9 @@ int region_add_ring(struct region *r, uint32_t bytes);
 /* A spare ring for the calling thread, NULL if there is none. Any thread. */
 struct ring *region_take(struct region *r);
 
-/* Maps the pages of new rings, so that the program's threads need not fault them in one by one. After they
- * can be taken: nobody waits for it. */
-void region_warm(struct region *r);
+/* Grows the rings that will soon need it; those that /dev/shm has no room for go on in anonymous memory, and
+ * *error says why. Where the kernel is older than 5.14 all is there from the start. */
+void region_grow(struct region *r, int *error);
 
 /* How many are spare. */
 uint32_t region_spares(const struct region *r);

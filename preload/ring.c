@@ -1,9 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ring.c - the consumer's half of a ring: walks the records that it holds. Runs on the flusher and in
- * salvage, on the ring itself or on a copy; trusts no length it finds.
+ * salvage, on the ring itself or on a copy; trusts no length it finds. ring_grow runs on both sides, cold.
  */
 #include "preload/ring.h"
+
+#include "preload/sys.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+int ring_grow(struct ring *ring, uint64_t need)
+{
+	uint32_t ready = __atomic_load_n(&ring->ready, __ATOMIC_ACQUIRE), next = ready;
+	long r;
+
+	if (ready & 1)
+		return -EBUSY;
+	if (next == 0)
+		next = ring->bytes < RING_FIRST_BYTES ? ring->bytes : RING_FIRST_BYTES;
+	while (next < need && next < ring->bytes)
+		next = next < ring->bytes / 2 ? 2 * next : ring->bytes;
+	/* what is there already stays as it is, so both sides may do it at once */
+	r = sys_call(SYS_madvise, ring_bytes(ring) + ready, next - ready, MADV_POPULATE_WRITE);
+	if (r < 0)
+		return (int)r;
+	while (!(ready & 1) && ready < next)
+		if (__atomic_compare_exchange_n(&ring->ready, &ready, next, false, __ATOMIC_RELEASE,
+						__ATOMIC_RELAXED))
+			return 0;
+	return ready & 1 ? -EBUSY : 0;
+}
 
 void ring_read(struct ring_reader *reader, const uint8_t *bytes, uint32_t size_bytes, uint64_t tail,
 	       uint64_t head)

@@ -20,7 +20,8 @@
 #define RING_CONTROL_BYTES 4096u /* before the bytes of the ring: a page */
 #define RING_BYTES_MIN	   (64u << 10)
 #define RING_BYTES_MAX	   (256u << 20)
-#define RING_DATA_MAX	   16384u /* of one record */
+#define RING_DATA_MAX	   16384u	/* of one record */
+#define RING_FIRST_BYTES   (256u << 10) /* of a new ring that have memory; more when they are needed */
 #define RING_WAKE_PART	   32u /* a ring that is full to such a part wakes the flusher: small drains keep p99 */
 
 enum ring_state {
@@ -41,6 +42,9 @@ struct ring {
 	uint32_t serial;			     /* of the thread */
 	uint32_t tid;
 	uint32_t bytes; /* of the ring, a power of two */
+	/* Bytes of the ring, from its first, that have memory: only those may be touched. Grows; release by
+	 * who grew it, either side. Odd: the consumer is about to put other memory behind them. */
+	uint32_t ready;
 };
 
 /* The consumer's way through what a ring holds. Works on a copy as well. */
@@ -63,6 +67,19 @@ static inline uint64_t ring_room(uint64_t record_bytes)
 {
 	return (record_bytes + RECORD_ALIGN - 1) & ~(uint64_t)(RECORD_ALIGN - 1);
 }
+
+/* How much of the ring may be touched. */
+static inline uint32_t ring_ready(const struct ring *ring)
+{
+	/* acquire: the memory that whoever grew the ring got for it */
+	return __atomic_load_n(&ring->ready, __ATOMIC_ACQUIRE) & ~1u;
+}
+
+/*
+ * Gets memory for at least `need` bytes of the ring: a page fault for each page, taken at once and in the
+ * kernel, so that a full /dev/shm is an error and never a SIGBUS. Either side, cold. 0 or -errno.
+ */
+int ring_grow(struct ring *ring, uint64_t need);
 
 void ring_read(struct ring_reader *reader, const uint8_t *bytes, uint32_t size_bytes, uint64_t tail,
 	       uint64_t head);

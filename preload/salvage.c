@@ -219,7 +219,7 @@ static int wreck_end(struct wreck *w, struct salvage *s)
 	if (r < 0)
 		return r;
 	end.records = w->drain.records;
-	end.dropped = w->head.dropped + w->dropped + w->drain.broken;
+	end.dropped = w->head.dropped + w->head.unheard + w->dropped + w->drain.broken;
 	end.untraced_threads = w->head.untraced_threads;
 	end.untraced_conns = w->head.untraced_conns;
 	dump_pack_end(encoder_start(s->encoder), &end);

@@ -115,7 +115,7 @@ bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uin
 		return false;
 	if (conn->untold)
 		conn_tell_again(conn, fd);
-	conn->checked_at = now;
+	conn->checked_at = conn->untold ? 0 : now; /* else it is told of at the next call */
 	expected[way] += len;
 	if (!conn->counted || !truth_read(fd, expected, kernel))
 		return true;

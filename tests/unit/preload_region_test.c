@@ -78,6 +78,53 @@ static void rings(void **state)
 	assert_int_equal(first->head + first->tail + first->seq + first->serial + first->dropped, 0);
 }
 
+/* A new ring has memory for its first part, and gets more before its thread comes to the end of that. */
+static void rings_grow(void **state)
+{
+	struct ring *ring;
+	struct stat st;
+	int error = 0;
+
+	(void)state;
+	assert_int_equal(region_add_ring(&region, 4u << 20), 0);
+	ring = region_take(&region);
+	assert_int_equal(ring_ready(ring), RING_FIRST_BYTES);
+	assert_int_equal(stat(region.path, &st), 0);
+	assert_in_range(st.st_blocks * 512, RING_FIRST_BYTES, 2 * RING_FIRST_BYTES);
+	region_grow(&region, &error);
+	assert_int_equal(ring_ready(ring), RING_FIRST_BYTES);
+	ring->head = RING_FIRST_BYTES / 2;
+	region_grow(&region, &error);
+	assert_int_equal(ring_ready(ring), 2 * RING_FIRST_BYTES);
+	memset(ring_bytes(ring), 0xff, 2 * RING_FIRST_BYTES);
+	assert_int_equal(ring_grow(ring, 3 << 20), 0); /* its thread was faster */
+	assert_int_equal(ring_ready(ring), 4 << 20);
+	assert_int_equal(ring_bytes(ring)[2 * RING_FIRST_BYTES - 1], 0xff);
+	assert_int_equal(ring_bytes(ring)[2 * RING_FIRST_BYTES], 0);
+	assert_int_equal(error, 0);
+}
+
+/* No room for the rest: other memory lies behind it, and what was written stays. */
+static void rings_grow_elsewhere(void **state)
+{
+	struct ring *ring;
+	int error = 0;
+
+	(void)state;
+	assert_int_equal(region_add_ring(&region, 4u << 20), 0);
+	ring = region_take(&region);
+	ring->head = RING_FIRST_BYTES;
+	ring_bytes(ring)[RING_FIRST_BYTES - 1] = 7;
+	/* no file: no memory of it */
+	assert_int_equal(ftruncate(region.fd, (off_t)region.file_bytes - (4 << 20) + RING_FIRST_BYTES), 0);
+	assert_true(ring_grow(ring, RING_FIRST_BYTES + 1) < 0);
+	assert_int_equal(ring_ready(ring), RING_FIRST_BYTES);
+	region_grow(&region, &error);
+	assert_true(error < 0);
+	assert_int_equal(ring_ready(ring), 4 << 20);
+	memset(ring_bytes(ring) + RING_FIRST_BYTES, 1, (4 << 20) - RING_FIRST_BYTES);
+}
+
 /* Many threads do less each: their rings are smaller. */
 static void many_rings(void **state)
 {
@@ -201,6 +248,8 @@ int main(void)
 	    TEST(file_is_ours),
 	    TEST(rings),
 	    TEST(many_rings),
+	    TEST(rings_grow),
+	    TEST(rings_grow_elsewhere),
 	    TEST(commits),
 	    cmocka_unit_test(dump_names),
 	    cmocka_unit_test(half_written),

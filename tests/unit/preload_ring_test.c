@@ -29,6 +29,7 @@ static int fresh(void **state)
 		return -1;
 	memset(ring, 0, RING_CONTROL_BYTES + BYTES);
 	ring->bytes = BYTES;
+	ring->ready = BYTES;
 	ring->state = RING_USED;
 	ring->tid = 77;
 	thread_self = (struct thread){
@@ -327,13 +328,34 @@ static void both(void **state)
 	assert_int_equal(next, produced);
 }
 
+/* What a thread did before it had a ring is a loss that has a number, and the first thing it tells. */
+static void homeless(void **state)
+{
+	uint64_t before = emit_unheard, wanted = process_mark.wanted;
+
+	(void)state;
+	thread_self.ring = NULL;
+	process_mark.wanted = 0;
+	assert_false(put(1, 0)); /* not traced: no loss */
+	process_mark.wanted = 1;
+	assert_false(put(2, 0));
+	assert_false(put(3, 0));
+	process_mark.wanted = wanted;
+	assert_int_equal(emit_unheard, before + 2);
+	thread_self.ring = ring;
+	assert_true(put(4, 0));
+	look();
+	expect_record(RECORD_LOST, 2);
+	expect_record(RECORD_OUT, 4);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, gone)
 	const struct CMUnitTest tests[] = {
 	    TEST(order),	   TEST(largest),    TEST(refused), TEST(full),
 	    TEST(before_it),	   TEST(wait_alone), TEST(handler), TEST(left),
-	    TEST(another_process), TEST(garbage),    TEST(both),
+	    TEST(another_process), TEST(garbage),    TEST(both),    TEST(homeless),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
