@@ -72,7 +72,8 @@ static bool is_sane_path(const char *path)
 	return true;
 }
 
-/* 0 if the head can be trusted as far as its own lengths go. */
+/* 0 if the head can be trusted as far as its own lengths go; the dump's path is there also if another version
+ * of dprof made it. */
 static int wreck_read_head(struct wreck *w)
 {
 	struct timespec now;
@@ -86,12 +87,14 @@ static int wreck_read_head(struct wreck *w)
 			sys_call(SYS_unlink, w->path);
 		return -ESTALE;
 	}
-	if (w->head.version != REGION_VERSION || w->head.commit_at > 1 || w->head.anchor_at > 1 ||
-	    w->head.ring_count > REGION_RINGS_MAX || w->head.header_bytes > REGION_HEADER_BYTES)
-		return -EBADMSG;
 	n = sys_read_at(w->fd, w->file.path, sizeof w->file.path, REGION_PATH_AT);
 	if (n < (long)sizeof w->file.path || w->file.path[sizeof w->file.path - 1] != '\0' ||
-	    !is_sane_path(w->file.path))
+	    !is_sane_path(w->file.path)) {
+		w->file.path[0] = '\0';
+		return -EBADMSG;
+	}
+	if (w->head.version != REGION_VERSION || w->head.commit_at > 1 || w->head.anchor_at > 1 ||
+	    w->head.ring_count > REGION_RINGS_MAX || w->head.header_bytes > REGION_HEADER_BYTES)
 		return -EBADMSG;
 	return 0;
 }
@@ -290,7 +293,7 @@ static void salvage_opened(struct salvage *s, struct wreck *w)
 	if (other_user)
 		sys_call(SYS_setfsuid, w->st.st_uid);
 	r = wreck_read_head(w);
-	if (r == 0 && s->dir != NULL && !is_under(w->file.path, s->dir)) {
+	if (w->file.path[0] != '\0' && s->dir != NULL && !is_under(w->file.path, s->dir)) {
 		tell(s, w, SALVAGE_ELSEWHERE, 0);
 	} else {
 		if (r == 0)
