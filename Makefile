@@ -31,7 +31,7 @@ TOOLS   := $(patsubst tests/tools/%.c,$(O)/tools/%,$(wildcard tests/tools/*.c))
 obj      = $(patsubst %,$(O)/obj/%.o,$(basename $(1)))
 pic      = $(patsubst %,$(O)/pic/%.o,$(basename $(1)))
 
-all: $(O)/libdprof.so $(O)/dprof-analyze $(O)/dprof-salvage ## build the library and the analyzer
+all: $(O)/libdprof.so $(O)/dprof-analyze $(O)/dprof-salvage $(O)/dprof-doctor ## build the library and the analyzer
 
 $(O)/obj/%.o: %.c ; $(Q)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) -c $< -o $@
 $(O)/pic/%.o: %.c ; $(Q)mkdir -p $(@D) && $(CC) $(BASE) $(LIB_FLAGS) $(CFLAGS) -c $< -o $@
@@ -41,6 +41,9 @@ $(O)/libdprof.so: $(call pic,$(COMMON) $(PRELOAD))
 	$(Q)$(CC) -shared $(LDFLAGS) $^ -o $@ $(LIB_LIBS)
 $(O)/dprof-salvage: $(call pic,$(COMMON) $(PRELOAD) preload/salvage_main.c)
 	$(Q)$(CC) $(LDFLAGS) $^ -o $@ $(LIB_LIBS)
+# They stand outside of the traced program: of the library they have the settings and the formats only.
+OUTSIDE := preload/config.c preload/say.c preload/text.c
+$(O)/dprof-doctor: $(call obj,$(filter-out %/record_main.c,$(wildcard preload/outside/*.c)) $(OUTSIDE)) ; $(Q)$(CC) $(LDFLAGS) $^ -o $@
 $(O)/dprof-analyze: $(call obj,$(COMMON) $(ANALYZE) analyzer/main.c)
 	$(Q)$(CC) $(LDFLAGS) $^ -o $@ $(ANA_LIBS)
 $(O)/preload.a: $(call pic,$(COMMON) $(PRELOAD)) ; $(Q)rm -f $@ && $(AR) rcs $@ $^
@@ -57,7 +60,9 @@ $(O)/tools/%: tests/tools/%.c $(O)/analyzer.a
 $(O)/fuzz/%: tests/fuzz/%.c $(O)/analyzer.a
 	$(Q)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) -DFUZZ_MAIN $(LDFLAGS) $< -o $@ $(O)/analyzer.a $(ANA_LIBS)
 
-fuzzers: $(O)/fuzz/load_fuzz $(O)/fuzz/proto_fuzz
+$(O)/fuzz/elf_fuzz: tests/fuzz/elf_fuzz.c $(call obj,preload/outside/elf preload/outside/script)
+	$(Q)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) -DFUZZ_MAIN $(LDFLAGS) $(filter %.c %.o,$^) -o $@
+fuzzers: $(O)/fuzz/load_fuzz $(O)/fuzz/proto_fuzz $(O)/fuzz/elf_fuzz
 sanitized: ## the analyzer and its fuzzers under ASan and UBSan, in build/address,undefined
 	$(Q)$(MAKE) SAN=address,undefined build/address,undefined/dprof-analyze fuzzers
 unit: $(UNITS) $(TOOLS) ## build the unit tests and test tools
@@ -75,7 +80,7 @@ check-style: ## clang-format over the C sources
 install: all ## DESTDIR=, PREFIX=/usr/local, LIBDIR=
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/dprof $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 scripts/dprof $(O)/dprof-analyze $(DESTDIR)$(PREFIX)/bin/
-	install -m 755 $(O)/libdprof.so $(O)/dprof-salvage $(DESTDIR)$(LIBDIR)/dprof/
+	install -m 755 $(O)/libdprof.so $(O)/dprof-salvage $(O)/dprof-doctor $(DESTDIR)$(LIBDIR)/dprof/
 	install -m 644 preload/dprof.1 analyzer/dprof-analyze.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 clean: ## remove build/
 	$(Q)rm -rf build

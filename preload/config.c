@@ -306,6 +306,12 @@ void config_complain(void)
 			    config_rows[i].allowed, "; using ", config_rows[i].standard);
 }
 
+const char *config_bad_value(size_t row)
+{
+	config_get();
+	return row < CONFIG_ROWS_MAX && bad_values[row][0] != '\0' ? bad_values[row] : NULL;
+}
+
 const char *const *config_settings(void)
 {
 	return settings;

@@ -7,6 +7,7 @@
 #define DPROF_CONFIG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define CONFIG_PATH_BYTES 3072u /* leaves room for a file name below PATH_MAX */
@@ -40,6 +41,9 @@ extern uint32_t config_head_bytes[2] __attribute__((visibility("hidden")));
 
 /* Says what was wrong with the settings, one line each; once. */
 void config_complain(void);
+
+/* What was given for the setting of a row, if it cannot be used; else NULL. */
+const char *config_bad_value(size_t row);
 
 /* For the header of the dump: name, value, ..., NULL. */
 const char *const *config_settings(void);

@@ -25,6 +25,9 @@ for file in common/*.[ch]; do
 done
 forbid 'preload/*.[chS]' 'analyzer/' 'the library knows nothing of the analyzer'
 forbid 'analyzer/*.[ch] analyzer/*/*.[ch]' 'preload/' 'the analyzer knows nothing of the library'
+# Outside of the traced program: settings, formats and names, nothing that records; and the library knows nothing of it.
+forbid 'preload/outside/*.[ch]' 'analyzer/|preload/(call|conn|emit|flush|real|ring|thread|process|sys|arch)\.h' 'what stands outside does not record'
+forbid 'preload/*.[ch]' 'preload/outside/' 'the library knows nothing of what starts it'
 forbid 'analyzer/proto/*.[ch]' 'analyzer/(pass|view|out|model|store|load|main|opt)|common/' 'a grammar sees bytes, nothing else'
 forbid 'analyzer/pass/*.[ch]' 'analyzer/(view|out|main|opt|load)' 'a pass prints nothing and takes no options'
 forbid 'analyzer/view/*.[ch]' 'analyzer/(load|main)' 'a view asks the model'
