@@ -76,17 +76,47 @@ int file_create(struct dump_file *f, const char *dir, const struct dump_header *
 	return 0;
 }
 
-int file_reopen(struct dump_file *f, uint32_t uid, uint64_t bytes)
+/* Only a plain file of this user, under one name: whatever else lies there is none of ours. */
+static int file_verify(int fd, uint32_t uid, struct stat *st)
+{
+	long r = sys_call(SYS_fstat, fd, st);
+
+	if (r == 0 && (!S_ISREG(st->st_mode) || st->st_uid != uid || st->st_nlink != 1))
+		r = -EPERM;
+	return (int)r;
+}
+
+/* With root's rights on the way to it: the directory may be root's own. Looked at before it is opened. */
+static int file_open_as_root(const char *path, uint32_t uid)
+{
+	int place = sys_open(path, O_PATH | O_NOFOLLOW, 0), fd;
+	char link[64];
+	struct stat st;
+	struct text t;
+
+	if (place < 0)
+		return place;
+	fd = file_verify(place, uid, &st);
+	if (fd == 0) {
+		text_start(&t, link, sizeof link);
+		text_add(&t, "/proc/thread-self/fd/");
+		text_add_number(&t, (uint64_t)place);
+		fd = sys_open(link, O_RDWR, 0);
+	}
+	sys_close(place);
+	return fd;
+}
+
+int file_reopen(struct dump_file *f, uint32_t uid, uint64_t bytes, bool root)
 {
 	struct stat st;
 	long r;
 
-	f->fd = sys_open(f->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+	f->fd =
+	    root ? file_open_as_root(f->path, uid) : sys_open(f->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (f->fd < 0)
 		return f->fd;
-	r = sys_call(SYS_fstat, f->fd, &st);
-	if (r == 0 && (!S_ISREG(st.st_mode) || st.st_uid != uid || st.st_nlink != 1))
-		r = -EPERM;
+	r = file_verify(f->fd, uid, &st);
 	if (r == 0 && (uint64_t)st.st_size > bytes)
 		r = sys_call(SYS_ftruncate, f->fd, bytes);
 	if (r < 0) {

@@ -7,6 +7,7 @@
 #ifndef DPROF_FILE_H
 #define DPROF_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "preload/encoder.h"
@@ -25,8 +26,9 @@ int file_make_dir(const char *dir);
 /* A new dump `<dir>/<host>.<program>.<pid>.<start>.zst`, 0600; 0 or -errno. */
 int file_create(struct dump_file *f, const char *dir, const struct dump_header *h);
 
-/* A dump that exists: cut at `bytes`, where its last whole frame ends. Only if it belongs to `uid`. */
-int file_reopen(struct dump_file *f, uint32_t uid, uint64_t bytes);
+/* A dump that exists: cut at `bytes`, where its last whole frame ends. Only if it belongs to `uid`. `root`:
+ * its directory may be one that this user cannot enter. */
+int file_reopen(struct dump_file *f, uint32_t uid, uint64_t bytes, bool root);
 
 /* Appends the encoder's object as one frame. 0 or -errno; then the file is as before. */
 int file_append(struct dump_file *f, struct encoder *e);

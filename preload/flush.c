@@ -36,12 +36,14 @@
 #define FLUSH_MEMORY_BYTES (16ull << 20) /* about what tracing maps, the rings of a few threads included */
 
 enum flush_state { FLUSH_NONE, FLUSH_STARTING, FLUSH_RUNNING, FLUSH_FAILED, FLUSH_DONE };
-enum flush_wish { WISH_DRAIN = 1, WISH_RING = 2, WISH_END = 4 };
+enum flush_wish { WISH_DRAIN = 1, WISH_RING = 2, WISH_END = 4, WISH_USER = 8 };
 
 /* Shared with the program's threads. */
-static uint32_t flush_state;  /* enum flush_state; a futex */
-static uint32_t flush_wishes; /* enum flush_wish; a futex */
-static uint32_t rings_made;   /* changes when there are more; a futex */
+static uint32_t flush_state;	/* enum flush_state; a futex */
+static uint32_t flush_wishes;	/* enum flush_wish; a futex */
+static uint32_t rings_made;	/* changes when there are more; a futex */
+static uint32_t users_followed; /* a futex */
+static uint32_t wished_uid, wished_gid;
 static int flush_error;
 static const char *flush_reason;
 static uint32_t spawn_failed; /* said once */
@@ -145,6 +147,22 @@ void flush_finish(const char *reason)
 			return; /* the region stays: salvage finishes the dump */
 		sys_futex_wait(&flush_state, state, deadline_ns);
 	}
+}
+
+void flush_follow_user(uint32_t uid, uint32_t gid)
+{
+	uint64_t deadline_ns = sys_clock_ns(CLOCK_MONOTONIC) + FLUSH_BIRTH_NS;
+	uint32_t before = __atomic_load_n(&users_followed, __ATOMIC_ACQUIRE);
+
+	if (__atomic_load_n(&flush_uid, __ATOMIC_RELAXED) != 0)
+		return;
+	wished_uid = uid;
+	wished_gid = gid;
+	flush_wish(WISH_USER);
+	while (__atomic_load_n(&users_followed, __ATOMIC_ACQUIRE) == before &&
+	       __atomic_load_n(&flush_state, __ATOMIC_ACQUIRE) == FLUSH_RUNNING &&
+	       sys_clock_ns(CLOCK_MONOTONIC) < deadline_ns)
+		sys_futex_wait(&users_followed, before, deadline_ns);
 }
 
 bool flush_is_over(void)
@@ -408,13 +426,47 @@ static void flush_end(void)
 	flush_publish(&flush_state, FLUSH_DONE);
 }
 
+/*
+ * The program gave up root's rights; libc does not know our thread and could not do it for us. A thread with
+ * those rights must not stay behind. The files go with us, else we could not take the region away.
+ */
+static void flush_become(uint32_t uid, uint32_t gid)
+{
+	if (flush_uid != 0 || uid == 0)
+		return;
+	region_give(&region, uid, gid);
+	sys_call(SYS_fchown, file.fd, uid, gid);
+	sys_call(SYS_setgroups, 0, NULL);
+	sys_call(SYS_setresgid, gid, gid, gid);
+	sys_call(SYS_setresuid, uid, uid, uid);
+	__atomic_store_n(&flush_uid, uid, __ATOMIC_RELAXED);
+}
+
+/* By a raw system call, of which nobody told us. */
+static void flush_look_at_user(void)
+{
+	uint32_t uid, gid;
+
+	if (flush_uid == 0 && identity_program_user(&uid, &gid))
+		flush_become(uid, gid);
+}
+
+/* A wish of flush_follow_user(). */
+static void flush_obey(void)
+{
+	flush_become(wished_uid, wished_gid);
+	flush_publish(&users_followed, users_followed + 1);
+}
+
 /* Between two blocks of somebody else's dump: our own rings come first. */
 static void breathe(void *unused)
 {
-	uint32_t now = WISH_DRAIN | WISH_RING, wishes;
+	const uint32_t urgent = WISH_DRAIN | WISH_RING | WISH_USER;
+	uint32_t wishes = __atomic_fetch_and(&flush_wishes, ~urgent, __ATOMIC_ACQ_REL);
 
 	(void)unused;
-	wishes = __atomic_fetch_and(&flush_wishes, ~now, __ATOMIC_ACQ_REL);
+	if (wishes & WISH_USER)
+		flush_obey();
 	if (wishes & WISH_RING)
 		flush_add_rings();
 	if (wishes & WISH_DRAIN)
@@ -430,24 +482,6 @@ static void flush_salvage(void)
 	salvage_all(&s);
 }
 
-/*
- * The program gave up root's rights; libc does not know our thread and could not do it for us. A thread with
- * those rights must not stay behind. The files go with us, else we could not take the region away.
- */
-static void flush_follow_user(void)
-{
-	uint32_t uid, gid;
-
-	if (flush_uid != 0 || !identity_program_user(&uid, &gid) || uid == 0)
-		return;
-	region_give(&region, uid, gid);
-	sys_call(SYS_fchown, file.fd, uid, gid);
-	sys_call(SYS_setgroups, 0, NULL);
-	sys_call(SYS_setresgid, gid, gid, gid);
-	sys_call(SYS_setresuid, uid, uid, uid);
-	flush_uid = uid;
-}
-
 static void flush_loop(void)
 {
 	uint64_t period_ns = config_get()->flush_ms * MS;
@@ -457,6 +491,8 @@ static void flush_loop(void)
 		uint32_t wishes = __atomic_exchange_n(&flush_wishes, 0, __ATOMIC_ACQ_REL);
 
 		now_ns = sys_clock_ns(CLOCK_MONOTONIC);
+		if (wishes & WISH_USER)
+			flush_obey();
 		if (wishes & WISH_RING)
 			flush_add_rings();
 		if (now_ns >= due_ns) {
@@ -465,7 +501,7 @@ static void flush_loop(void)
 			flush_drain(0, anchor);
 			anchor_ns = anchor ? now_ns : anchor_ns;
 			due_ns = now_ns + period_ns;
-			flush_follow_user();
+			flush_look_at_user();
 			if (identity_alone())
 				wishes |= WISH_END;
 		} else if (wishes & WISH_DRAIN) {

@@ -24,6 +24,9 @@ struct ring *flush_take_ring(bool wait);
 /* The last drain and the end object; waits at most 2 s. */
 void flush_finish(const char *reason);
 
+/* The program gave up root for good: so does our thread, before this returns (or after 200 ms). */
+void flush_follow_user(uint32_t uid, uint32_t gid);
+
 /* It has finished, and its thread is gone; waits for that, at most 1 s. */
 bool flush_is_over(void);
 

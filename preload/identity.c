@@ -88,8 +88,8 @@ bool identity_alone(void)
 	return *stat_field(stat, STAT_STATE) == 'Z' && stat_number(stat, STAT_NUM_THREADS) == 2;
 }
 
-/* The second number of a line of /proc/pid/status: real, effective, saved, file system. */
-static bool status_effective(const char *status, const char *line, uint32_t *id)
+/* A line of /proc/pid/status: real, effective, saved. */
+static bool status_ids(const char *status, const char *line, uint32_t ids[3])
 {
 	uint64_t v;
 
@@ -98,11 +98,14 @@ static bool status_effective(const char *status, const char *line, uint32_t *id)
 
 		if (at == NULL)
 			continue;
-		while (*at != '\0' && *at != '\t')
-			at++;
-		v = *at == '\t' ? text_number(at + 1, NULL) : UINT64_MAX;
-		*id = (uint32_t)v;
-		return v <= UINT32_MAX;
+		for (int i = 0; i < 3; i++) {
+			v = text_number(at, &at);
+			if (v > UINT32_MAX)
+				return false;
+			ids[i] = (uint32_t)v;
+			at += *at == '\t';
+		}
+		return true;
 	}
 	return false;
 }
@@ -110,9 +113,14 @@ static bool status_effective(const char *status, const char *line, uint32_t *id)
 bool identity_program_user(uint32_t *uid, uint32_t *gid)
 {
 	char status[2048];
+	uint32_t uids[3], gids[3];
 
 	read_text("/proc/self/status", status, sizeof status);
-	return status_effective(status, "\nUid:\t", uid) && status_effective(status, "\nGid:\t", gid);
+	if (!status_ids(status, "\nUid:\t", uids) || !status_ids(status, "\nGid:\t", gids))
+		return false;
+	*uid = uids[1];
+	*gid = gids[1];
+	return uids[0] != 0 && uids[1] != 0 && uids[2] != 0;
 }
 
 static uint64_t read_netns(void)

@@ -25,7 +25,8 @@ uint64_t identity_boot_start(uint32_t pid);
 /* Are we the last thread of this process that lives? */
 bool identity_alone(void);
 
-/* The effective user and group of the program's main thread; false if the system does not tell. */
+/* The effective user and group of the program's main thread; false if the system does not tell, or while the
+ * program can be root again. */
 bool identity_program_user(uint32_t *uid, uint32_t *gid);
 
 #endif

@@ -24,6 +24,7 @@ enum { STATE_UNKNOWN, STATE_DECIDING, STATE_ON, STATE_OFF };
 
 static uint32_t process_state;
 static uint32_t pid;
+static uint32_t first_pid; /* that ran the constructors */
 static uint32_t finishing;
 
 static bool state_change(uint32_t from, uint32_t to)
@@ -45,7 +46,7 @@ static void process_begin(void)
 		__atomic_store_n(&process_state, STATE_OFF, __ATOMIC_RELEASE);
 		return;
 	}
-	pid = (uint32_t)sys_call(SYS_getpid);
+	pid = first_pid = (uint32_t)sys_call(SYS_getpid);
 	stamp_choose(); /* now: the call that begins the trace is stamped before anything is started */
 	thread_born(0, 0);
 	/* where the kernel has no such thing, the wrapper of fork does it: process_forked() */
@@ -113,6 +114,11 @@ void process_off(void)
 bool process_is_vfork_child(void)
 {
 	return process_mark.original != 0 && (uint32_t)sys_call(SYS_getpid) != pid;
+}
+
+bool process_is_forked(void)
+{
+	return pid != first_pid;
 }
 
 void process_forked(void)

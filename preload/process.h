@@ -49,6 +49,9 @@ void process_off(void);
  */
 bool process_is_vfork_child(void);
 
+/* This process is a fork of the one that the program was started in. */
+bool process_is_forked(void);
+
 /* In a fork's child, where a wrapper sees it: does what MADV_WIPEONFORK does where the kernel has it. */
 void process_forked(void);
 

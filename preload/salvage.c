@@ -18,7 +18,8 @@
 #include "preload/sys.h"
 #include "preload/text.h"
 
-#define SALVAGE_UNFINISHED_S 60		/* after that a region without a head is litter */
+#define SALVAGE_UNFINISHED_S 60 /* after that a region without a head is litter */
+#define SALVAGE_ORPHAN_NS    86400000000000u
 #define SALVAGE_DYING_NS     100000000u /* a killed process's last thread may still run for a moment */
 
 /* One region on its way. */
@@ -97,6 +98,24 @@ static int wreck_read_head(struct wreck *w)
 	    w->head.ring_count > REGION_RINGS_MAX || w->head.header_bytes > REGION_HEADER_BYTES)
 		return -EBADMSG;
 	return 0;
+}
+
+/* Nobody wants these records any more: the directory of their dump has been gone for a day. */
+static bool is_orphan(const struct wreck *w)
+{
+	const struct anchor *last = &w->head.anchors[w->head.anchor_at];
+	char dir[FILE_PATH_BYTES];
+	struct stat st;
+	struct text t;
+	size_t end = 0;
+
+	for (size_t i = 0; w->file.path[i] != '\0'; i++)
+		if (w->file.path[i] == '/')
+			end = i;
+	text_start(&t, dir, sizeof dir);
+	text_add_len(&t, w->file.path, end);
+	return sys_clock_ns(CLOCK_REALTIME) > last->real_ns + SALVAGE_ORPHAN_NS &&
+	       sys_call(SYS_stat, end == 0 ? "/" : dir, &st) == -ENOENT;
 }
 
 /* Its flusher is gone, which gave back the lock; its other threads are killed, but may not know yet. */
@@ -192,8 +211,14 @@ static int wreck_open_dump(struct wreck *w, struct salvage *s)
 	const struct region_commit *c = &w->head.commits[w->head.commit_at];
 	struct pack *object;
 	long n;
-	int r = file_reopen(&w->file, w->st.st_uid, c->dump_bytes);
+	int r = file_reopen(&w->file, w->st.st_uid, c->dump_bytes, false);
 
+	if (r == -EACCES && sys_call(SYS_geteuid) == 0) {
+		/* a service gave up root; its directory did not. Never to make a file with root's rights */
+		sys_call(SYS_setfsuid, 0);
+		r = file_reopen(&w->file, w->st.st_uid, c->dump_bytes, true);
+		sys_call(SYS_setfsuid, w->st.st_uid);
+	}
 	w->drain = (struct drain){.encoder = s->encoder, .file = &w->file, .commit = commit_dead, .to = w};
 	w->drain.records = w->records = c->records;
 	if (r != -ENOENT || w->head.header_bytes == 0)
@@ -275,10 +300,10 @@ static void tell(struct salvage *s, const struct wreck *w, enum salvage_result r
 /* The file is open: lock it, look at it, finish it. */
 static void salvage_opened(struct salvage *s, struct wreck *w)
 {
-	bool other_user;
+	bool other_user, any_user = s->uid == SALVAGE_ALL_USERS || s->uid == 0;
 	int r = (int)sys_call(SYS_fstat, w->fd, &w->st);
 
-	if (r < 0 || !S_ISREG(w->st.st_mode) || (s->uid != SALVAGE_ALL_USERS && w->st.st_uid != s->uid)) {
+	if (r < 0 || !S_ISREG(w->st.st_mode) || (!any_user && w->st.st_uid != s->uid)) {
 		tell(s, w, SALVAGE_FAILED, r < 0 ? r : -EPERM);
 		return;
 	}
@@ -289,18 +314,23 @@ static void salvage_opened(struct salvage *s, struct wreck *w)
 	/* somebody may have finished it between our open and our lock */
 	if (sys_call(SYS_fstat, w->fd, &w->st) < 0 || w->st.st_nlink != 1)
 		return;
+	r = wreck_read_head(w);
+	if (r == 0 && is_orphan(w)) {
+		r = (int)sys_call(SYS_unlink, w->path);
+		tell(s, w, r < 0 ? SALVAGE_FAILED : SALVAGE_REMOVED, r);
+		return;
+	}
+	if (w->file.path[0] != '\0' && s->dir != NULL && !is_under(w->file.path, s->dir)) {
+		tell(s, w, SALVAGE_ELSEWHERE, 0);
+		return;
+	}
 	other_user = w->st.st_uid != (uint32_t)sys_call(SYS_geteuid);
 	if (other_user)
 		sys_call(SYS_setfsuid, w->st.st_uid);
-	r = wreck_read_head(w);
-	if (w->file.path[0] != '\0' && s->dir != NULL && !is_under(w->file.path, s->dir)) {
-		tell(s, w, SALVAGE_ELSEWHERE, 0);
-	} else {
-		if (r == 0)
-			r = wreck_finish(w, s);
-		if (r != -ESTALE)
-			tell(s, w, r < 0 ? SALVAGE_FAILED : SALVAGE_DONE, r);
-	}
+	if (r == 0)
+		r = wreck_finish(w, s);
+	if (r != -ESTALE)
+		tell(s, w, r < 0 ? SALVAGE_FAILED : SALVAGE_DONE, r);
 	if (other_user)
 		sys_call(SYS_setfsuid, sys_call(SYS_geteuid));
 }

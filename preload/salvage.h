@@ -14,6 +14,7 @@
 
 enum salvage_result {
 	SALVAGE_DONE,	   /* the dump is finished */
+	SALVAGE_REMOVED,   /* its dump's directory is gone since long: nobody wants it */
 	SALVAGE_ELSEWHERE, /* its dump lies in another directory */
 	SALVAGE_ALIVE,	   /* the process lives, or somebody else is at it */
 	SALVAGE_FAILED,	   /* `error` says why; the region stays */

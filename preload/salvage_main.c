@@ -42,6 +42,10 @@ static void report(void *to, const struct salvage_report *r)
 	case SALVAGE_DONE:
 		printf("%s: %llu records recovered\n", r->dump, (unsigned long long)r->records);
 		break;
+	case SALVAGE_REMOVED:
+		fprintf(stderr, "dprof-salvage: %s: its directory has been gone for a day: records removed\n",
+			r->dump);
+		break;
 	case SALVAGE_FAILED:
 		if (r->error == -EACCES || r->error == -EPERM) {
 			tally->foreign++;

@@ -232,11 +232,11 @@ static void half_written(void **state)
 	assert_int_equal(file_append(&f, &e), -EMSGSIZE);
 	assert_int_equal(f.bytes, 2 * whole);
 	file_close(&f);
-	assert_int_equal(file_reopen(&f, geteuid(), whole), 0);
+	assert_int_equal(file_reopen(&f, geteuid(), whole, false), 0);
 	assert_int_equal(stat(f.path, &st), 0);
 	assert_int_equal(st.st_size, whole);
 	file_close(&f);
-	assert_int_equal(file_reopen(&f, geteuid() + 1, whole), -EPERM);
+	assert_int_equal(file_reopen(&f, geteuid() + 1, whole, false), -EPERM);
 	encoder_close(&e);
 	dump_dir_remove(dir);
 }

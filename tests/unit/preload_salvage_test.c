@@ -3,6 +3,9 @@
  * preload_salvage_test - kill -9 at random moments under load: what the rings held is in the dump, each
  * record once; also if salvage itself is killed. A region that lies does no harm.
  */
+#include <sched.h>
+#include <sys/mount.h>
+
 #include "preload/region.h"
 #include "preload/salvage.h"
 #include "preload/say.h"
@@ -14,7 +17,7 @@ static char top[200];
 static struct encoder encoder;
 
 struct seen {
-	int done, failed, alive, elsewhere, error;
+	int done, failed, alive, elsewhere, removed, error;
 	uint64_t records;
 	int breaths_left; /* then die; 0: never */
 };
@@ -27,6 +30,7 @@ static void see(void *to, const struct salvage_report *r)
 	seen->failed += r->result == SALVAGE_FAILED;
 	seen->alive += r->result == SALVAGE_ALIVE;
 	seen->elsewhere += r->result == SALVAGE_ELSEWHERE;
+	seen->removed += r->result == SALVAGE_REMOVED;
 	if (r->result == SALVAGE_DONE)
 		seen->records += r->records;
 	if (r->result == SALVAGE_FAILED)
@@ -405,17 +409,80 @@ static void foreign_dump(void **state)
 	close(fd);
 }
 
+/* A service gave up root; its dump lies where only root can go: root finishes it all the same. */
+static void dropped_root(void **state)
+{
+	int fd;
+	struct producer_board *b = producer_board_make(&fd);
+	const char *dir = fresh_dir("dropped");
+	struct stat st;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	b->threads_n = 1;
+	pid = run_and_kill(b, fd, dir, 5000, false);
+	assert_int_equal(chmod(dir, 0700), 0);
+	assert_int_equal(chown(region_of(pid), 65534, 65534), 0);
+	assert_int_equal(chown(dump_only(dir), 65534, 65534), 0);
+	assert_int_equal(salvage(dir, 0).done, 1);
+	assert_int_equal(stat(dump_only(dir), &st), 0);
+	assert_int_equal(st.st_uid, 65534);
+	check_dump(b, dir, "salvaged");
+	munmap(b, sizeof *b);
+	close(fd);
+}
+
+/* The dump's directory was removed: after a day so are the records. */
+static void orphan(void **state)
+{
+	int fd, region;
+	struct producer_board *b = producer_board_make(&fd);
+	const char *dir = fresh_dir("orphan");
+	struct region_head head;
+	struct seen seen;
+	pid_t pid;
+
+	(void)state;
+	b->threads_n = 1;
+	pid = run_and_kill(b, fd, dir, 5000, false);
+	dump_dir_remove(dir);
+	seen = salvage("/usr/lib", 0);
+	assert_int_equal(seen.removed, 0);
+	assert_int_equal(dump_regions(pid), 1);
+	region = open(region_of(pid), O_RDWR);
+	assert_int_equal(pread(region, &head, sizeof head, 0), sizeof head);
+	head.anchors[head.anchor_at].real_ns -= 2 * 86400ull * 1000000000ull;
+	assert_int_equal(pwrite(region, &head, sizeof head, 0), sizeof head);
+	close(region);
+	seen = salvage("/usr/lib", 0);
+	assert_int_equal(seen.removed, 1);
+	assert_int_equal(dump_regions(pid), 0);
+	munmap(b, sizeof *b);
+	close(fd);
+}
+
+/* A /dev/shm of our own, where that is allowed: other people's regions are no part of this. */
+static void stand_alone(void)
+{
+	if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    mount("none", "/dev/shm", "tmpfs", 0, "size=2g") < 0)
+		print_message("uses the system's /dev/shm\n");
+}
+
 static int set_up(void **state)
 {
 	(void)state;
+	stand_alone();
 	return dump_top(top, sizeof top, "preload_salvage") < 0 || encoder_open(&encoder) < 0;
 }
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = {"kills",	   "killed_salvage", "half_frame",
-					    "child_lives", "commit_alone",   "dump_gone",
-					    "alive",	   "lies",	     "foreign"};
+	static const char *const names[] = {"kills",	    "killed_salvage", "half_frame", "child_lives",
+					    "commit_alone", "dump_gone",      "alive",	    "lies",
+					    "foreign",	    "dropped"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -436,6 +503,8 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(alive_or_elsewhere),
 	    cmocka_unit_test(lies),
 	    cmocka_unit_test(foreign_dump),
+	    cmocka_unit_test(dropped_root),
+	    cmocka_unit_test(orphan),
 	};
 
 	if (argc == 3 && strcmp(argv[1], "producer") == 0)
