@@ -145,6 +145,8 @@ void draft_add_end(struct draft *d, const struct dump_end_read *end, char *reaso
 		p->untraced_threads = end->untraced_threads;
 	if (end->untraced_conns > p->untraced_conns)
 		p->untraced_conns = end->untraced_conns;
+	if (end->io_uring > p->io_uring)
+		p->io_uring = end->io_uring;
 }
 
 /* ---- order ---- */

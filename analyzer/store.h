@@ -72,6 +72,7 @@ struct store_process {
 	char *end_reason; /* NULL: no end object; killed and not salvaged, cut, or still running */
 	uint64_t dropped; /* sum of what the end object and the LOST records say, the larger */
 	uint64_t untraced_threads, untraced_conns;
+	uint64_t io_uring;	      /* rings whose I/O passed dprof by */
 	uint64_t missing;	      /* records known to be missing; without an end there may be more */
 	bool damaged;		      /* something of the file could not be read */
 	struct store_record *records; /* thread by thread */

@@ -350,6 +350,7 @@ int dump_read_end(struct slice object, struct dump_end_read *e)
 	    {"dropped", FIELD_UINT, &e->dropped},
 	    {"untraced_threads", FIELD_UINT, &e->untraced_threads},
 	    {"untraced_conns", FIELD_UINT, &e->untraced_conns},
+	    {"io_uring", FIELD_UINT, &e->io_uring},
 	};
 
 	memset(e, 0, sizeof(*e));

@@ -78,6 +78,7 @@ struct dump_end {
 	uint64_t dropped;	   /* ring full */
 	uint64_t untraced_threads; /* threads that could get no ring */
 	uint64_t untraced_conns;   /* connections on descriptors beyond the table */
+	uint64_t io_uring;	   /* rings that the program set up: their I/O is not here */
 };
 
 void dump_pack_end(struct pack *p, const struct dump_end *e);
@@ -137,7 +138,7 @@ int dump_read_anchors(struct slice object, void (*take)(void *to, const struct a
 
 struct dump_end_read {
 	struct slice reason;
-	uint64_t records, dropped, untraced_threads, untraced_conns;
+	uint64_t records, dropped, untraced_threads, untraced_conns, io_uring;
 };
 int dump_read_end(struct slice object, struct dump_end_read *e);
 

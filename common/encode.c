@@ -170,13 +170,14 @@ void dump_pack_anchors(struct pack *p, const struct anchor *anchors, size_t n)
 
 void dump_pack_end(struct pack *p, const struct dump_end *e)
 {
-	pack_map(p, 6);
+	pack_map(p, 7);
 	pack_pair_str(p, "type", "end");
 	pack_pair_str(p, "reason", e->reason);
 	pack_pair_uint(p, "records", e->records);
 	pack_pair_uint(p, "dropped", e->dropped);
 	pack_pair_uint(p, "untraced_threads", e->untraced_threads);
 	pack_pair_uint(p, "untraced_conns", e->untraced_conns);
+	pack_pair_uint(p, "io_uring", e->io_uring);
 }
 
 /* ---- blocks ---- */

@@ -35,6 +35,8 @@ struct build {
 	VEC(struct scope) scopes;
 	struct hash scope_index;
 	uint64_t orphan_records;
+	uint64_t partial_views;
+	struct asides asides;
 };
 
 /* ---- the records of each conn ---- */
@@ -48,6 +50,8 @@ static bool has_conn(const struct store_record *r)
 	case RECORD_CLOSE:
 	case RECORD_RESYNC:
 	case RECORD_PEER:
+	case RECORD_DGRAM_OUT:
+	case RECORD_DGRAM_IN:
 		return r->conn != RECORD_CONN_NONE;
 	default:
 		return false;
@@ -316,10 +320,15 @@ static int add_view(struct build *b, uint32_t process, const uint32_t *records, 
 	const struct store_record *open = NULL;
 	struct draft d = {0};
 	uint32_t moved = 0, said = 0;
+	bool partial = false;
 	int err;
 
+	if (aside_take(&b->asides, p, records, n))
+		return 0;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct store_record *r = &p->records[records[i]];
+
+		partial |= r->kind == RECORD_OPEN && (r->flags & RECORD_FLAG_PARTIAL);
 
 		moved += r->kind == RECORD_IN || r->kind == RECORD_OUT;
 		said += r->kind != RECORD_PEER;
@@ -344,6 +353,7 @@ static int add_view(struct build *b, uint32_t process, const uint32_t *records, 
 		return 0;
 	if (!open)
 		b->orphan_records += moved;
+	b->partial_views += partial;
 	err = open ? take_open(b, &v, open) : 0;
 	if (!err)
 		err = vec_reserve(&b->indices, b->indices.count + n);
@@ -534,6 +544,8 @@ int conn_run(const struct store *store, struct conns *out)
 	out->view_count = (uint32_t)b.views.count;
 	out->indices = b.indices.items;
 	out->orphan_records = b.orphan_records;
+	out->partial_views = b.partial_views;
+	out->asides = b.asides;
 	vec_free(&b.drafts);
 	vec_free(&b.scopes);
 	hash_free(&b.scope_index);

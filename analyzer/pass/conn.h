@@ -6,6 +6,7 @@
 #ifndef DPROF_PASS_CONN_H
 #define DPROF_PASS_CONN_H
 
+#include "analyzer/pass/aside.h"
 #include "analyzer/store.h"
 
 /* Which side of the connection this process is. */
@@ -45,6 +46,8 @@ struct conns {
 	uint32_t view_count;
 	uint32_t *indices;	 /* memory of all in and out lists */
 	uint64_t orphan_records; /* I/O of a conn whose OPEN record is lost */
+	struct asides asides;	 /* what is no stream */
+	uint64_t partial_views;	 /* streams that stdio holds too */
 };
 
 int conn_run(const struct store *store, struct conns *out);

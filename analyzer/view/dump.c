@@ -44,7 +44,11 @@
 	COLUMN(IN_SEEN, "counts.in_seen", NULL, OUT_COUNT)                                                   \
 	COLUMN(OUT_KERNEL, "counts.out_kernel", NULL, OUT_COUNT)                                             \
 	COLUMN(IN_KERNEL, "counts.in_kernel", NULL, OUT_COUNT)                                               \
+	COLUMN(TO_FAMILY, "datagram.family", NULL, OUT_TEXT)                                                 \
+	COLUMN(TO_ADDR, "datagram.addr", NULL, OUT_TEXT)                                                     \
+	COLUMN(TO_PORT, "datagram.port", NULL, OUT_COUNT)                                                    \
 	COLUMN(FAMILY, "endpoint.family", NULL, OUT_TEXT)                                                    \
+	COLUMN(TYPE, "endpoint.type", NULL, OUT_TEXT)                                                        \
 	COLUMN(LOCAL_ADDR, "endpoint.local_addr", NULL, OUT_TEXT)                                            \
 	COLUMN(LOCAL_PORT, "endpoint.local_port", NULL, OUT_COUNT)                                           \
 	COLUMN(REMOTE_ADDR, "endpoint.remote_addr", NULL, OUT_TEXT)                                          \
@@ -177,17 +181,64 @@ static void put_addresses(struct dumping *d, const struct endpoint *e)
 	put_detail(d, text);
 }
 
+/* A number's name; one from a newer writer has none. */
+static struct out_value word_of(const char *const *words, size_t count, unsigned int number)
+{
+	return number < count && words[number] ? out_text(words[number]) : out_null();
+}
+
+static struct out_value family_of(unsigned int family)
+{
+	static const char *const families[] = {[0] = "unknown",		 [ENDPOINT_UNIX] = "unix",
+					       [ENDPOINT_PIPE] = "pipe", [ENDPOINT_EVENT] = "eventfd",
+					       [ENDPOINT_IPV4] = "ipv4", [ENDPOINT_IPV6] = "ipv6"};
+
+	return word_of(families, sizeof(families) / sizeof(families[0]), family);
+}
+
+static struct out_value type_of(unsigned int type)
+{
+	static const char *const types[] = {[ENDPOINT_STREAM] = "stream",
+					    [ENDPOINT_DATAGRAM] = "datagram",
+					    [ENDPOINT_SEQPACKET] = "seqpacket"};
+
+	return word_of(types, sizeof(types) / sizeof(types[0]), type);
+}
+
+/* Who a datagram went to or came from, then its head. */
+static void put_datagram(struct dumping *d, const struct store_record *r)
+{
+	const uint8_t *head = r->data + sizeof(struct datagram);
+	size_t head_len = r->data_len - sizeof(struct datagram);
+	struct datagram to;
+	char text[INET6_ADDRSTRLEN + 16];
+
+	memcpy(&to, r->data, sizeof(to));
+	d->values[COLUMN_TO_FAMILY] = family_of(to.family);
+	if (to.family == ENDPOINT_IPV4 || to.family == ENDPOINT_IPV6) {
+		inet_ntop(to.family == ENDPOINT_IPV6 ? AF_INET6 : AF_INET, to.addr, d->addresses[0],
+			  sizeof(d->addresses[0]));
+		d->values[COLUMN_TO_ADDR] = out_text(d->addresses[0]);
+		d->values[COLUMN_TO_PORT] = out_count(to.port);
+		snprintf(text, sizeof(text), to.family == ENDPOINT_IPV6 ? "[%s]:%u" : "%s:%u",
+			 d->addresses[0], to.port);
+		put_detail(d, text);
+	}
+	d->values[COLUMN_HEAD] = out_text(hex(d, head, head_len));
+	put_detail(d, plain(d, head, head_len) ? d->plain.items : "");
+}
+
 static void put_endpoint(struct dumping *d, const struct store_record *r)
 {
-	static const char *const families[] = {
-	    [ENDPOINT_UNIX] = "unix", [ENDPOINT_IPV4] = "ipv4", [ENDPOINT_IPV6] = "ipv6"};
 	struct endpoint e;
 	size_t path_len;
 
 	memcpy(&e, r->data, sizeof(e));
 	path_len = r->data_len - sizeof(e) < e.path_bytes ? r->data_len - sizeof(e) : e.path_bytes;
-	d->values[COLUMN_FAMILY] =
-	    e.family < sizeof(families) / sizeof(families[0]) ? out_text(families[e.family]) : out_null();
+	d->values[COLUMN_FAMILY] = family_of(e.family);
+	d->values[COLUMN_TYPE] = type_of(e.type);
+	if (e.type != ENDPOINT_STREAM)
+		put_detail(d, e.type == ENDPOINT_DATAGRAM ? "datagram" : "seqpacket");
 	if (e.family == ENDPOINT_IPV4 || e.family == ENDPOINT_IPV6)
 		put_addresses(d, &e);
 	d->values[COLUMN_NETNS] = out_count(e.netns);
@@ -203,6 +254,10 @@ static void put_endpoint(struct dumping *d, const struct store_record *r)
 		put_detail(d, "unix");
 		put_detail(d, path ? path : "");
 	}
+	if (e.family == ENDPOINT_PIPE)
+		put_detail_number(d, "pipe", e.inode);
+	if (e.family == ENDPOINT_EVENT)
+		put_detail_number(d, "eventfd", e.cookie);
 	if (e.off_in || e.off_out) {
 		put_detail_number(d, "off_in", e.off_in);
 		put_detail_number(d, "off_out", e.off_out);
@@ -221,6 +276,8 @@ static void put_data(struct dumping *d, const struct store_record *r, const stru
 		put_counts(d, r);
 	} else if (layout == RECORD_DATA_ENDPOINT && r->data_len >= sizeof(struct endpoint)) {
 		put_endpoint(d, r);
+	} else if (layout == RECORD_DATA_DATAGRAM && r->data_len >= sizeof(struct datagram)) {
+		put_datagram(d, r);
 	} else if (layout == RECORD_DATA_NAME) {
 		d->values[COLUMN_NAME] = out_text(plain(d, r->data, r->data_len));
 		put_detail(d, d->plain.items ? d->plain.items : "");

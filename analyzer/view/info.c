@@ -92,8 +92,8 @@ static void put_process(const struct model *m, const struct store_process *p, co
 			 out_count(p->pid), out_count(p->record_count), out_count(p->thread_count),
 			 out_count(moved->conns), out_bytes(moved->seen), out_bytes(moved->unseen),
 			 out_count(p->dropped), out_count(p->missing), out_count(p->untraced_threads),
-			 out_count(p->untraced_conns), out_text(p->end_reason), out_bool(p->damaged),
-			 out_text(p->path)});
+			 out_count(p->untraced_conns), out_count(p->io_uring), out_text(p->end_reason),
+			 out_bool(p->damaged), out_text(p->path)});
 }
 
 static int put_processes(const struct model *m, struct out *out)
@@ -112,6 +112,7 @@ static int put_processes(const struct model *m, struct out *out)
 	    {"missing", "missing", OUT_COUNT},
 	    {"untraced_threads", "untraced threads", OUT_COUNT},
 	    {"untraced_conns", "untraced conns", OUT_COUNT},
+	    {"io_uring", "io_uring", OUT_COUNT},
 	    {"end", "end", OUT_TEXT},
 	    {"damaged", "damaged", OUT_BOOL},
 	    {"path", NULL, OUT_TEXT},
@@ -190,6 +191,22 @@ static void put_links(const struct model *m, struct out *out)
 	out_table_end(out);
 }
 
+/* What is counted and not analysed. */
+static void put_asides(const struct model *m, struct out *out)
+{
+	const struct asides *a = &m->conns.asides;
+
+	out_object_begin(out, "asides", "beside the streams");
+	out_field(out, "datagrams", "datagrams, sent or taken", out_count(a->datagrams));
+	out_field(out, "datagram_bytes", "their bytes", out_bytes(a->datagram_bytes));
+	out_field(out, "datagram_sockets", "on sockets", out_count(a->datagram_conns));
+	out_field(out, "wakes", "wakes through pipes and eventfds", out_count(a->wakes));
+	out_field(out, "wake_descriptors", "on descriptors", out_count(a->wake_conns));
+	out_field(out, "partial_connections", "connections that stdio holds too",
+		  out_count(m->conns.partial_views));
+	out_object_end(out);
+}
+
 /* ---- causality ---- */
 
 static void put_evidence(const struct model *m, struct out *out)
@@ -242,6 +259,7 @@ int view_info(const struct model *m, struct out *out)
 	put_hosts(&m->store, out);
 	err = put_processes(m, out);
 	put_links(m, out);
+	put_asides(m, out);
 	put_evidence(m, out);
 	put_oddities(m, out);
 	out_object_end(out);

@@ -3,6 +3,7 @@
  * quality.c - how much of what happened the report is about, in words and numbers. JSON has the numbers, text
  * has sentences made of them.
  *
+ * Datagrams and wakes stand beside it: they have no offsets, so nothing says which of them were not seen.
  * Bytes: seen is every byte of a stream that a record has, once, whichever end it was seen at; joined was
  * seen at both; unseen was moved by the kernel, says the kernel, and no record has it.
  */
@@ -103,6 +104,10 @@ static void put_numbers(const struct model *m, const struct sums *s, struct out 
 	put_number(out, "bytes_seen", s->seen);
 	put_number(out, "bytes_unseen", s->unseen);
 	put_number(out, "bytes_joined", s->joined);
+	put_number(out, "partial_connections", m->conns.partial_views);
+	put_number(out, "datagrams", m->conns.asides.datagrams);
+	put_number(out, "datagram_bytes", m->conns.asides.datagram_bytes);
+	put_number(out, "wakes", m->conns.asides.wakes);
 	out_object_begin(out, "calls_by_class", NULL);
 	for (unsigned int c = 0; c < EVIDENCE_KINDS; c++)
 		put_number(out, parent_evidence_name(c), p->by_class[c]);
@@ -149,8 +154,10 @@ static double share(uint64_t part, uint64_t whole)
 	return part < whole && percent > 99.99 ? 99.99 : percent;
 }
 
-static void say_bytes(const struct sums *s, struct out *out)
+static void say_bytes(const struct model *m, const struct sums *s, struct out *out)
 {
+	const struct asides *a = &m->conns.asides;
+
 	if (s->unseen)
 		say(out, "bytes",
 		    "%" PRIu64 " seen, %.4g %% of them at both ends; %" PRIu64
@@ -159,6 +166,14 @@ static void say_bytes(const struct sums *s, struct out *out)
 	else
 		say(out, "bytes", "%" PRIu64 " seen, %.4g %% of them at both ends; none moved unseen",
 		    s->seen, share(s->joined, s->seen));
+	if (m->conns.partial_views)
+		say(out, "",
+		    "%" PRIu64 " connections are held by stdio too: unless they are TCP, what it moves is "
+		    "not counted",
+		    m->conns.partial_views);
+	if (a->datagrams)
+		say(out, "datagrams", "%" PRIu64 " with %" PRIu64 " bytes, counted and not analysed",
+		    a->datagrams, a->datagram_bytes);
 }
 
 static void say_calls(const struct model *m, const struct sums *s, struct out *out)
@@ -273,7 +288,7 @@ static size_t merge_strangers(struct stranger *s, size_t count)
 	return kept;
 }
 
-static void put_strangers(const struct stranger *s, size_t count, struct out *out)
+static void put_strangers(const struct model *m, const struct stranger *s, size_t count, struct out *out)
 {
 	static const struct out_column columns[] = {
 	    {"address", NULL, OUT_TEXT},      {"service", NULL, OUT_TEXT}, {"role", NULL, OUT_TEXT},
@@ -286,7 +301,29 @@ static void put_strangers(const struct stranger *s, size_t count, struct out *ou
 							out_text(s[i].asks ? "client" : "server"),
 							out_count(s[i].connections), out_count(s[i].calls),
 							out_bytes(s[i].bytes)});
+	for (uint32_t i = 0; i < m->store.process_count; i++) {
+		const struct store_process *p = &m->store.processes[i];
+
+		if (p->io_uring)
+			out_row(out, (const struct out_value[]){out_text("io_uring"), out_text(p->service),
+								out_text("io_uring"), out_count(p->io_uring),
+								out_null(), out_null()});
+	}
 	out_table_end(out);
+}
+
+/* I/O through io_uring passes dprof by: what such a process does there is not in the report. */
+static void say_rings(const struct model *m, struct out *out)
+{
+	for (uint32_t i = 0; i < m->store.process_count; i++) {
+		const struct store_process *p = &m->store.processes[i];
+
+		if (p->io_uring)
+			say(out, "io_uring",
+			    "%s, pid %" PRIu64 ": %" PRIu64
+			    " rings, their I/O is not seen (hint: DPROF_IO_URING=refuse)",
+			    p->service, p->pid, p->io_uring);
+	}
 }
 
 static void say_strangers(const struct stranger *s, size_t count, struct out *out)
@@ -318,12 +355,13 @@ int quality_put(const struct model *m, struct out *out)
 		strangers.count = merge_strangers(strangers.items, strangers.count);
 		out_object_begin(out, "quality", "quality: what this report is about, and what it is not");
 		put_numbers(m, &s, out);
-		put_strangers(strangers.items, strangers.count, out);
+		put_strangers(m, strangers.items, strangers.count, out);
 		say_records(m, &s, out);
-		say_bytes(&s, out);
+		say_bytes(m, &s, out);
 		say_calls(m, &s, out);
 		say_spans(m, &s, out);
 		say_strangers(strangers.items, strangers.count, out);
+		say_rings(m, out);
 		out_object_end(out);
 	}
 	vec_free(&strangers);

@@ -13,8 +13,9 @@ MAGIC = b"\x28\xb5\x2f\xfd"
 # kind: name, and what off and len are called; the numbers and names of record.def
 KINDS = {1: ("out", "off", "len"), 2: ("in", "off", "len"), 3: ("open", "fd", ""), 4: ("close", "fd", ""),
          5: ("resync", "", ""), 6: ("shutdown", "", "how"), 7: ("peer", "inode", ""), 8: ("wait", "object", "ready"),
-         9: ("start", "parent", "tid"), 10: ("end", "", "tid"), 11: ("fork", "child", ""), 12: ("lost", "count", "")}
-FLAGS = ["burst", "eof", "peek", "nocopy", "late", "connect", "accept", "seen", "pair", "exit", "race"]
+         9: ("start", "parent", "tid"), 10: ("end", "", "tid"), 11: ("fork", "child", ""), 12: ("lost", "count", ""),
+         13: ("dgram_out", "", "len"), 14: ("dgram_in", "", "len"), 15: ("carrier", "off", "len")}
+FLAGS = ["burst", "eof", "peek", "nocopy", "late", "connect", "accept", "seen", "pair", "exit", "race", "partial", "tls"]
 
 
 def frames(data):
@@ -36,14 +37,27 @@ def frames(data):
         print(f"{lost} bytes could not be read", file=sys.stderr)
 
 
-def endpoint(data):
-    family, local_port, remote_port, local, remote, *rest = struct.unpack_from("<B3xHH16s16sQQQQQII", data)
-    out = {"family": family, **dict(zip(("netns", "inode", "cookie", "off_in", "off_out", "peer_pid"), rest))}
-    if family == 1:
-        return {**out, "path": data[88:88 + rest[6]].decode("latin-1")}
+def address(family, addr, port):
     kind, size = (socket.AF_INET, 4) if family == 4 else (socket.AF_INET6, 16)
-    return {**out, "local": f"{socket.inet_ntop(kind, local[:size])}:{local_port}",
-            "remote": f"{socket.inet_ntop(kind, remote[:size])}:{remote_port}"}
+    return f"{socket.inet_ntop(kind, addr[:size])}:{port}"
+
+
+def endpoint(data):
+    family, what, local_port, remote_port, local, remote, *rest = struct.unpack_from("<BB2xHH16s16sQQQQQII", data)
+    out = {"family": family, "type": what, **dict(zip(("netns", "inode", "cookie", "off_in", "off_out", "peer_pid"), rest))}
+    if family == 1:
+        out["path"] = data[88:88 + rest[6]].decode("latin-1")
+    elif family in (4, 6):
+        out.update(local=address(family, local, local_port), remote=address(family, remote, remote_port))
+    return out
+
+
+def datagram(data):
+    family, port, addr = struct.unpack_from("<BxH16s", data)
+    out = {"peer_family": family, "head": data[20:].hex()}
+    if family in (4, 6):
+        out["peer"] = address(family, addr, port)
+    return out
 
 
 def counts(data):
@@ -73,6 +87,8 @@ def records(block, calls):
             record.update(endpoint(data))
         elif kind in (4, 5):
             record.update(counts(data))
+        elif kind in (13, 14):
+            record.update(datagram(data))
         elif kind == 9:
             record["name"] = data.decode("latin-1")
         yield record

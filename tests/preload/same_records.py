@@ -11,7 +11,8 @@ import reader  # noqa: E402
 
 HEADER = ("host", "boot_id", "service", "program", "exe", "version", "pid", "ppid", "uid", "netns", "start_ns",
           "boot_start", "stamp", "settings")
-FAMILIES = {"unix": 1, "ipv4": 4, "ipv6": 6}
+FAMILIES = {"unknown": 0, "unix": 1, "pipe": 2, "eventfd": 3, "ipv4": 4, "ipv6": 6}
+TYPES = ["stream", "datagram", "seqpacket"]
 
 
 def as_text(value):
@@ -38,12 +39,17 @@ def flat(record):
     """A record of the analyzer in reader.py's shape: the endpoint and the counts are not nested."""
     found = {"conn": 0, **record}
     del found["t0_ns"], found["t1_ns"]
-    end = found.pop("endpoint", None)
+    end = dict(found.pop("endpoint", {}))
     if end:
-        family = end["family"] = FAMILIES[end["family"]]
-        for side in ("local", "remote") if family != 1 else ():
+        end.update(family=FAMILIES[end["family"]], type=TYPES.index(end["type"]))
+        for side in ("local", "remote") if end["family"] > 3 else ():
             end[side] = f"{end.pop(side + '_addr')}:{end.pop(side + '_port')}"
         found.update({"peer_pid": 0, **end})
+    to = found.pop("datagram", None)
+    if to:
+        found["peer_family"] = FAMILIES[to["family"]]
+        if "addr" in to:
+            found["peer"] = f"{to['addr']}:{to['port']}"
     found.update(found.pop("counts", {}))
     return found
 

@@ -36,7 +36,8 @@ static void declare_process(const struct word *w, unsigned int n)
 	p.end = (struct dump_end){.reason = end,
 				  .dropped = number_of(w, n, "dropped", 0),
 				  .untraced_threads = number_of(w, n, "untraced_threads", 0),
-				  .untraced_conns = number_of(w, n, "untraced_conns", 0)};
+				  .untraced_conns = number_of(w, n, "untraced_conns", 0),
+				  .io_uring = number_of(w, n, "io_uring", 0)};
 	for (unsigned int i = 2; i < n; i++) {
 		if (w[i].name && !strncmp(w[i].name, "DPROF_", 6) && w[i].value)
 			must(!vec_push(&p.settings, strdup(w[i].name)) &&

@@ -159,6 +159,30 @@ static void do_in(struct event *e)
 	vec_free(&given);
 }
 
+/* dgram_out and dgram_in: `named` says to, or from, whom. */
+static void do_datagram(struct event *e)
+{
+	const struct side *other = &e->conn->sides[!e->side];
+	struct datagram to = {0};
+	VEC(uint8_t) bytes = {0};
+	VEC(uint8_t) data = {0};
+	uint64_t head;
+
+	bytes_of(e, 3, &bytes);
+	if (find(e->words, e->count, "named")) {
+		to.family = other->family;
+		to.port = other->port;
+		memcpy(to.addr, other->addr, sizeof(to.addr));
+	}
+	head = number_of(e->words, e->count, "head", bytes.count);
+	must(!vec_append(&data, (const uint8_t *)&to, sizeof(to)) && !vec_append(&data, bytes.items, head));
+	e->record.flags = flags_in(text_of(e->words, e->count, "flags", ""));
+	e->record.len = (uint32_t)number_of(e->words, e->count, "len", bytes.count);
+	emit(e, data.items, data.count);
+	vec_free(&bytes);
+	vec_free(&data);
+}
+
 static void do_eof(struct event *e)
 {
 	e->record.kind = RECORD_IN;
@@ -181,7 +205,8 @@ static void do_open(struct event *e)
 	bool is_unix = local->family == ENDPOINT_UNIX;
 	VEC(uint8_t) data = {0};
 	struct endpoint end = {
-	    .family = local->family,
+	    .family = (uint8_t)number_of(e->words, e->count, "family", local->family),
+	    .type = (uint8_t)number_of(e->words, e->count, "type", ENDPOINT_STREAM),
 	    .local_port = local->port,
 	    .remote_port = remote->port,
 	    .netns = e->process->header.netns,
@@ -195,7 +220,7 @@ static void do_open(struct event *e)
 
 	memcpy(end.local_addr, local->addr, 16);
 	memcpy(end.remote_addr, remote->addr, 16);
-	e->record.flags = flags_in(e->verb);
+	e->record.flags = flags_in(e->verb) | flags_in(text_of(e->words, e->count, "flags", ""));
 	e->record.off = number_of(e->words, e->count, "fd", e->record.conn + 2);
 	must(!vec_append(&data, (const uint8_t *)&end, sizeof(end)) &&
 	     !vec_append(&data, (const uint8_t *)c->path, end.path_bytes));
@@ -264,6 +289,8 @@ static const struct verb {
     {"pair", RECORD_OPEN, true, "socketpair", do_open},
     {"out", RECORD_OUT, true, "write", do_out},
     {"in", RECORD_IN, true, "read", do_in},
+    {"dgram_out", RECORD_DGRAM_OUT, true, "sendto", do_datagram},
+    {"dgram_in", RECORD_DGRAM_IN, true, "recvfrom", do_datagram},
     {"eof", RECORD_IN, true, "read", do_eof},
     {"close", RECORD_CLOSE, true, "close", do_counts},
     {"resync", RECORD_RESYNC, true, "", do_counts},

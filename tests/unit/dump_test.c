@@ -276,7 +276,7 @@ static void test_header(void **state)
 
 static void test_end(void **state)
 {
-	const struct dump_end end = {"salvaged", UINT64_MAX, 2, 3, 4};
+	const struct dump_end end = {"salvaged", UINT64_MAX, 2, 3, 4, 5};
 	struct dump_end_read read;
 	enum dump_kind kind;
 	uint8_t memory[256];
@@ -294,6 +294,7 @@ static void test_end(void **state)
 	assert_int_equal(read.dropped, 2);
 	assert_int_equal(read.untraced_threads, 3);
 	assert_int_equal(read.untraced_conns, 4);
+	assert_int_equal(read.io_uring, 5);
 }
 
 static void count_anchor(void *to, const struct anchor *a)
