@@ -14,13 +14,14 @@
 #include "preload/arch.h"
 #include "preload/config.h"
 #include "preload/emit.h"
+#include "preload/packet.h"
 #include "preload/truth.h"
 
 /* What call_moved found out before the record is written. */
 struct moved {
 	uint64_t off;
 	uint16_t flags;
-	bool ours; /* the bytes are this conn's */
+	bool ours; /* the bytes are this conn's, and it is a stream */
 };
 
 /*
@@ -31,8 +32,10 @@ static __attribute__((noinline)) struct moved call_settle(const struct call *c, 
 							  uint64_t t1)
 {
 	struct conn *conn = c->conn;
-	struct moved moved = {c->off, 0, true};
+	struct moved moved = {c->off, 0, conn->type == CONN_STREAM};
 
+	if (!moved.ours)
+		return moved;
 	if (CONN_GET(conn->id) != c->id) {
 		moved.flags = RECORD_FLAG_LATE;
 		return moved;
@@ -129,8 +132,11 @@ static __attribute__((noinline)) void call_done_rest(const struct call *c, size_
 		t1 = stamp_now();
 	thread_ready(); /* a thread's first call gets it its ring */
 	moved = call_claim(c, n, n, t1);
-	if (!moved.ours)
+	if (!moved.ours) {
+		if (c->conn->type != CONN_STREAM)
+			packet_bytes(c, n, bytes, t1);
 		return;
+	}
 	head = call_head(c->conn, c->way, n, &moved.flags);
 	if (bytes == NULL) {
 		head = 0;
@@ -153,8 +159,11 @@ void call_done(const struct call *c, ssize_t n, const void *bytes)
 	struct record *r;
 	uint64_t t1;
 
-	if (n <= 0)
+	if (n <= 0) {
+		if (n == 0 && c->conn->type == CONN_DATAGRAM)
+			packet_bytes(c, 0, NULL, stamp_now());
 		return;
+	}
 	if (__builtin_expect(stamp_unit != STAMP_TSC, 0)) {
 		call_done_rest(c, (size_t)n, bytes, 0);
 		return;
@@ -201,8 +210,11 @@ void call_done_part(struct call *c, size_t n, size_t all, const struct iovec *pa
 	uint32_t head;
 	char *to;
 
-	if (!moved.ours)
+	if (!moved.ours) {
+		if (c->conn->type != CONN_STREAM)
+			packet_parts(c, n, parts, count, t1);
 		return;
+	}
 	thread_ready();
 	head = call_head(c->conn, c->way, n, &moved.flags);
 	r = call_record(c, moved, n, head, t1);
@@ -241,6 +253,10 @@ void call_peeked(const struct call *c, ssize_t n)
 
 	if (n <= 0)
 		return;
+	if (c->conn->type != CONN_STREAM) {
+		packet_moved(c, n, &(struct packet){.flags = MSG_PEEK}, stamp_now());
+		return;
+	}
 	thread_ready();
 	r = call_record(c, moved, (size_t)n, 0, stamp_now());
 	if (r != NULL)
@@ -252,6 +268,10 @@ void call_ended(const struct call *c)
 	struct moved moved = {c->off, RECORD_FLAG_EOF, true};
 	struct record *r;
 
+	if (c->conn->type != CONN_STREAM) {
+		packet_ended(c);
+		return;
+	}
 	/* a program that polls a stream that has ended would fill the dump with its zeros */
 	if (c->conn->eof_told)
 		return;

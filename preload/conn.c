@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * conn.c - the table of descriptors, the slab of conns, and their lives: open, dup, close, fork, exit.
+ * conn.c - the table of descriptors, and the lives of conns: open, dup, close, fork, exit.
  * App's threads, cold (the lookup is in conn.h). Raw syscalls only; no lock, because a signal handler
  * may close a socket while its thread is in here.
  *
@@ -20,113 +20,28 @@
 #include "preload/flush.h"
 #include "preload/process.h"
 #include "preload/real.h"
+#include "preload/slab.h"
 #include "preload/stamp.h"
 #include "preload/sys.h"
 #include "preload/thread.h"
 #include "preload/truth.h"
 
-#define SLAB_CHUNK  1024u
-#define SLAB_CHUNKS 1024u
 #define EXIT_CHECKS 16384 /* at most so many questions to the kernel while the process waits to end */
 
 struct conn conn_none;
 struct conn conn_closing;
+struct conn conn_waker;
 struct conn *conn_near[CONN_NEAR_FDS];
 struct conn **conn_far[CONN_FAR_FDS / CONN_FAR_CHUNK];
 
-static struct conn *slab[SLAB_CHUNKS];
-static uint32_t slab_made; /* conns handed out of fresh memory */
-static uint64_t slab_free; /* low half: number + 1 of the first free conn; high half: a count against ABA */
 static uint32_t last_id;
-static uint32_t fd_limit; /* above the largest descriptor that the table ever held */
+static uint32_t fd_limit;   /* above the largest descriptor that the table ever held */
+static uint32_t last_event; /* number given to an eventfd */
 static uint64_t untraced;
 
 uint64_t conn_untraced(void)
 {
 	return __atomic_load_n(&untraced, __ATOMIC_RELAXED);
-}
-
-/* ---- memory ---- */
-
-static void *memory_get(size_t bytes)
-{
-	long p = sys_call(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return p < 0 && p > -4096 ? NULL : (void *)p;
-}
-
-/* Puts fresh memory where there is none yet; whoever came first wins. */
-static void *memory_place(void *place, size_t bytes)
-{
-	void **at = place, *have = __atomic_load_n(at, __ATOMIC_ACQUIRE), *fresh;
-
-	if (have != NULL)
-		return have;
-	fresh = memory_get(bytes);
-	if (fresh == NULL)
-		return NULL;
-	if (__atomic_compare_exchange_n(at, &have, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		return fresh;
-	sys_call(SYS_munmap, fresh, bytes);
-	return have;
-}
-
-static struct conn *slab_at(uint32_t number)
-{
-	return &slab[number / SLAB_CHUNK][number % SLAB_CHUNK];
-}
-
-static struct conn *slab_pop(void)
-{
-	uint64_t top = __atomic_load_n(&slab_free, __ATOMIC_ACQUIRE);
-
-	while ((uint32_t)top != 0) {
-		struct conn *conn = slab_at((uint32_t)top - 1);
-		uint64_t next = ((top >> 32) + 1) << 32 | __atomic_load_n(&conn->next_free, __ATOMIC_RELAXED);
-
-		if (__atomic_compare_exchange_n(&slab_free, &top, next, false, __ATOMIC_ACQ_REL,
-						__ATOMIC_ACQUIRE))
-			return conn;
-	}
-	return NULL;
-}
-
-static void slab_push(struct conn *conn)
-{
-	uint64_t top = __atomic_load_n(&slab_free, __ATOMIC_RELAXED), next;
-
-	do {
-		__atomic_store_n(&conn->next_free, (uint32_t)top, __ATOMIC_RELAXED);
-		next = ((top >> 32) + 1) << 32 | (conn->number + 1);
-	} while (
-	    !__atomic_compare_exchange_n(&slab_free, &top, next, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
-}
-
-/* A conn with one reference and no id; NULL without memory. */
-static struct conn *slab_take(void)
-{
-	struct conn *conn = slab_pop();
-	uint32_t number, version;
-
-	if (conn == NULL) {
-		number = __atomic_fetch_add(&slab_made, 1, __ATOMIC_RELAXED);
-		if (number >= SLAB_CHUNK * SLAB_CHUNKS ||
-		    memory_place(&slab[number / SLAB_CHUNK], SLAB_CHUNK * sizeof *conn) == NULL) {
-			__atomic_fetch_sub(&slab_made, 1, __ATOMIC_RELAXED);
-			return NULL;
-		}
-		conn = slab_at(number);
-		conn->number = number;
-	}
-	number = conn->number;
-	version = conn->version;
-	memset(conn, 0, sizeof *conn);
-	conn->number = number;
-	conn->version = version + 1;
-	conn->refs = 1;
-	conn->way = CONN_NO_WAY;
-	conn->asks = CONN_NO_WAY;
-	return conn;
 }
 
 /* ---- the table ---- */
@@ -142,13 +57,13 @@ static struct conn **entry(unsigned int fd, bool make)
 		return NULL;
 	chunk = __atomic_load_n(&conn_far[fd / CONN_FAR_CHUNK], __ATOMIC_ACQUIRE);
 	if (chunk == NULL && make)
-		chunk = memory_place(&conn_far[fd / CONN_FAR_CHUNK], CONN_FAR_CHUNK * sizeof *chunk);
+		chunk = slab_place(&conn_far[fd / CONN_FAR_CHUNK], CONN_FAR_CHUNK * sizeof *chunk);
 	return chunk == NULL ? NULL : &chunk[fd % CONN_FAR_CHUNK];
 }
 
 static bool is_conn(const struct conn *conn)
 {
-	return conn != NULL && conn != &conn_none && conn != &conn_closing;
+	return conn != NULL && conn != &conn_none && conn != &conn_closing && conn != &conn_waker;
 }
 
 static void limit_raise(uint32_t fd)
@@ -182,7 +97,8 @@ static void tell_open(struct conn *conn, int fd, uint8_t call, uint16_t flags, s
 
 	conn->untold = r == NULL;
 	if (r == NULL) {
-		conn->checked_at = 0;
+		if (conn->type == CONN_STREAM)
+			conn->checked_at = 0;
 		return;
 	}
 	sight->end.off_in = conn->off[CONN_IN];
@@ -194,7 +110,8 @@ static void tell_open(struct conn *conn, int fd, uint8_t call, uint16_t flags, s
 	memcpy(r + 1, &sight->end, sizeof sight->end);
 	memcpy((char *)(r + 1) + sizeof sight->end, sight->path, sight->end.path_bytes);
 	emit_commit(r);
-	if (sight->end.family == ENDPOINT_UNIX && sight->end.inode != 0 && !(flags & RECORD_FLAG_PAIR))
+	if (sight->end.family == ENDPOINT_UNIX && sight->end.inode != 0 && conn->type != CONN_DATAGRAM &&
+	    !(flags & RECORD_FLAG_PAIR))
 		flush_ask_peer(conn->id, sight->end.inode);
 }
 
@@ -235,16 +152,49 @@ static void tell_peer(const struct conn *conn, uint8_t call, uint64_t peer_inode
 	emit_commit(r);
 }
 
-void conn_tell_again(struct conn *conn, int fd)
+void conn_tell_again(struct conn *conn, int fd, uint8_t call, uint16_t flags)
 {
 	struct sight sight;
 	uint64_t now = stamp_now();
 
-	if (endpoint_read(fd, NULL, 0, &sight) == 0)
-		tell_open(conn, fd, 0, RECORD_FLAG_SEEN, &sight, now, now);
+	if (endpoint_read(fd, NULL, 0, &sight) < 0 || sight.type != conn->type)
+		return;
+	if (sight.end.family == ENDPOINT_EVENT)
+		sight.end.cookie = conn->cookie;
+	tell_open(conn, fd, call, flags, &sight, now, now);
+}
+
+void conn_mark_partial(int fd, uint8_t call)
+{
+	struct conn *conn = conn_of(fd);
+
+	if (is_conn(conn) && conn->type == CONN_STREAM && conn->id != 0 && thread_has_ring())
+		conn_tell_again(conn, fd, call, RECORD_FLAG_SEEN | RECORD_FLAG_PARTIAL);
 }
 
 /* ---- lives ---- */
+
+/* What it is: before anybody finds it in the table. */
+static void describe(struct conn *conn, struct sight *sight)
+{
+	if (sight->end.family == ENDPOINT_EVENT) {
+		if (conn->cookie == 0)
+			conn->cookie = (uint64_t)process_pid() << 32 |
+				       __atomic_add_fetch(&last_event, 1, __ATOMIC_RELAXED);
+		sight->key = sight->end.cookie = conn->cookie;
+	}
+	conn->cookie = sight->key;
+	conn->type = sight->type;
+	conn->family = sight->end.family;
+	conn->counted = sight->counted;
+}
+
+/* Is its OPEN better told at its first use? A datagram socket gets its port when it sends first. */
+static bool is_early(const struct sight *sight)
+{
+	return sight->type == CONN_DATAGRAM && sight->end.family != ENDPOINT_UNIX &&
+	       sight->end.local_port == 0;
+}
 
 /* Gives conn an id and tells of it. */
 static void begin(struct conn *conn, int fd, uint8_t call, uint16_t flags, struct sight *sight, uint64_t t0,
@@ -253,21 +203,31 @@ static void begin(struct conn *conn, int fd, uint8_t call, uint16_t flags, struc
 	uint32_t none = 0, id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	uint64_t kernel[2];
 
-	conn->family = sight->end.family;
+	describe(conn, sight);
 	if (flags & (RECORD_FLAG_CONNECT | RECORD_FLAG_ACCEPT))
 		conn->asks = flags & RECORD_FLAG_CONNECT ? CONN_OUT : CONN_IN;
-	conn->counted = sight->counted;
-	conn->cookie = sight->end.cookie;
-	conn->checked_at = conn->checks_left ? 0 : t1;
+	conn->checked_at = conn->type != CONN_STREAM ? CONN_ALWAYS : conn->checks_left ? 0 : t1;
 	if ((flags & RECORD_FLAG_SEEN) && sight->counted && truth_read(fd, conn->off, kernel)) {
 		conn->off[CONN_IN] = kernel[CONN_IN];
 		conn->off[CONN_OUT] = kernel[CONN_OUT];
 	}
+	/* what was there before the program is used through stdin, stdout and stderr as well */
+	if ((flags & RECORD_FLAG_SEEN) && conn->type == CONN_STREAM && fd <= STDERR_FILENO)
+		flags |= RECORD_FLAG_PARTIAL;
 	/* another thread may be telling of the same inherited conn: one of us does */
 	if (!__atomic_compare_exchange_n(&conn->id, &none, id, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		return;
 	__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELAXED);
-	tell_open(conn, fd, call, flags, sight, t0, t1);
+	if (is_early(sight))
+		conn->untold = 1;
+	else
+		tell_open(conn, fd, call, flags, sight, t0, t1);
+}
+
+/* A stream's end is worth telling also if its OPEN found no room. */
+static bool is_told(const struct conn *conn)
+{
+	return conn->id != 0 && (conn->type == CONN_STREAM || !conn->untold);
 }
 
 /* Drops the reference that an entry of the table held. */
@@ -275,7 +235,7 @@ static void drop(struct conn *conn, int fd, uint8_t call, uint16_t flags, bool r
 {
 	if (__atomic_sub_fetch(&conn->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
-	if (conn->id != 0 && process_traced())
+	if (is_told(conn) && process_traced())
 		tell_close(conn, fd, call, flags, readable);
 	__atomic_store_n(&conn->id, 0, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELEASE);
@@ -351,7 +311,7 @@ static struct conn *settle_in(int fd, uint8_t call, uint16_t flags, struct sight
 		__atomic_fetch_add(&untraced, 1, __ATOMIC_RELAXED);
 		return NULL;
 	}
-	conn->cookie = sight->end.cookie;
+	describe(conn, sight);
 	limit_raise((uint32_t)fd);
 	if (!__atomic_compare_exchange_n(at, &none, conn, false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE)) {
 		drop(conn, fd, call, 0, false);
@@ -371,7 +331,20 @@ struct conn *conn_open(int fd, uint8_t call, uint16_t flags, const struct sockad
 	conn_forget(fd, call);
 	if (endpoint_read(fd, to, to_bytes, &sight) < 0)
 		return NULL;
+	/* programs connect datagram sockets only to learn their address: its first use tells of it */
+	if (sight.type == CONN_DATAGRAM && !thread_has_ring())
+		return NULL;
 	return settle_in(fd, call, flags, &sight, t0, t1);
+}
+
+void conn_open_event(int fd, uint8_t call)
+{
+	struct sight sight;
+	uint64_t now = stamp_now();
+
+	conn_forget(fd, call);
+	if (process_traced() && may_change() && endpoint_read(fd, NULL, 0, &sight) == 0)
+		settle_in(fd, call, 0, &sight, now, now);
 }
 
 void conn_open_pair(const int fds[2], uint8_t call, uint64_t t0, uint64_t t1)
@@ -411,35 +384,52 @@ static struct conn *find_copy(uint64_t cookie)
 	return NULL;
 }
 
-/* fd was never looked at. */
-static struct conn *discover(int fd, uint8_t call)
+/* The entry of fd says what it is from now on; the reference is the entry's. */
+static struct conn *enter_as(int fd, struct conn *conn, uint8_t call)
 {
-	struct conn **at, *none = NULL, *conn;
-	struct sight sight;
-	uint64_t now;
-	int r = endpoint_read(fd, NULL, 0, &sight);
+	struct conn **at = entry((unsigned int)fd, true), *none = NULL;
 
-	if (r == 0 && process_is_vfork_child())
-		return NULL;
-	if (r == 0) {
-		now = stamp_now();
-		conn = find_copy(sight.end.cookie);
-		if (conn == NULL)
-			return settle_in(fd, call, RECORD_FLAG_SEEN, &sight, now, now);
-	} else if (r == -ENOTSOCK || r == -EPROTOTYPE) {
-		conn = &conn_none;
-	} else {
-		return NULL;
-	}
-	at = entry((unsigned int)fd, true);
 	if (at == NULL ||
 	    !__atomic_compare_exchange_n(at, &none, conn, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
-		if (conn != &conn_none)
+		if (is_conn(conn))
 			drop(conn, fd, call, 0, false);
 		return NULL;
 	}
 	limit_raise((uint32_t)fd);
-	return conn == &conn_none ? NULL : conn;
+	return is_conn(conn) ? conn : NULL;
+}
+
+/* fd was never looked at. */
+static struct conn *discover(int fd, uint8_t call)
+{
+	struct conn *conn;
+	struct sight sight;
+	uint64_t now;
+	int r = endpoint_read(fd, NULL, 0, &sight);
+
+	if (r == -ENOTSOCK || r == -EPROTOTYPE)
+		return enter_as(fd, &conn_none, call);
+	if (r < 0 || process_is_vfork_child())
+		return NULL;
+	/* a pipe alone is no reason to record */
+	if (sight.type == CONN_WAKE && !process_traced())
+		return enter_as(fd, &conn_waker, call);
+	conn = sight.type == CONN_WAKE ? NULL : find_copy(sight.key);
+	if (conn != NULL)
+		return enter_as(fd, conn, call);
+	now = stamp_now();
+	return settle_in(fd, call, RECORD_FLAG_SEEN, &sight, now, now);
+}
+
+/* A pipe in a process that is recorded by now: look at it anew. False: it is still no matter of ours. */
+static bool wake_up(int fd)
+{
+	struct conn **at = entry((unsigned int)fd, false), *waker = &conn_waker;
+
+	if (!process_traced() || at == NULL)
+		return false;
+	__atomic_compare_exchange_n(at, &waker, NULL, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	return true;
 }
 
 struct conn *conn_enter(int fd, uint8_t call)
@@ -453,9 +443,9 @@ struct conn *conn_enter(int fd, uint8_t call)
 	if ((unsigned int)fd >= CONN_FAR_FDS || !process_check())
 		return NULL;
 	conn = conn_of(fd);
-	if (conn == NULL)
+	if (conn == NULL || (conn == &conn_waker && wake_up(fd)))
 		conn = discover(fd, call);
-	if (!is_conn(conn))
+	if (!is_conn(conn) || (conn->type == CONN_WAKE && !process_traced()))
 		return NULL;
 	thread_ready();
 	if (__atomic_load_n(&conn->id, __ATOMIC_ACQUIRE) != 0)
@@ -463,7 +453,7 @@ struct conn *conn_enter(int fd, uint8_t call)
 	/* inherited over fork: this process has a view of its own */
 	if (endpoint_read(fd, NULL, 0, &sight) < 0 || process_is_vfork_child())
 		return NULL;
-	if (conn->cookie != sight.end.cookie)
+	if (sight.end.family != ENDPOINT_EVENT && conn->cookie != sight.key)
 		conn->off[CONN_IN] = conn->off[CONN_OUT] = 0;
 	now = stamp_now();
 	begin(conn, fd, call, RECORD_FLAG_SEEN, &sight, now, now);
@@ -484,6 +474,8 @@ void conn_copy(int from, int to, uint8_t call)
 	limit_raise((uint32_t)to);
 	if (!__atomic_compare_exchange_n(at, &none, conn, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		drop(conn, to, call, 0, false);
+	else if (to <= STDERR_FILENO)
+		conn_mark_partial(to, call);
 }
 
 /* ---- fork and exit ---- */
@@ -495,7 +487,7 @@ void conn_share(void)
 	for (uint32_t fd = 0; fd < limit; fd++) {
 		struct conn *conn = conn_of((int)fd);
 
-		if (!is_conn(conn))
+		if (!is_conn(conn) || conn->type != CONN_STREAM)
 			continue;
 		conn->checks_left = TRUTH_SHARED_CHECKS;
 		conn->checked_at = 0;
@@ -519,6 +511,7 @@ void conn_after_fork(void)
 		conn->version++;
 		conn->way = CONN_NO_WAY;
 		conn->eof_told = 0;
+		conn->untold = 0;
 	}
 }
 
@@ -530,7 +523,7 @@ void conn_close_all(void)
 		struct conn *conn = conn_of((int)fd);
 
 		/* a second descriptor of the same socket finds the id gone */
-		if (!is_conn(conn) || conn->id == 0)
+		if (!is_conn(conn) || !is_told(conn))
 			continue;
 		tell_close(conn, (int)fd, 0, RECORD_FLAG_EXIT, asked++ < EXIT_CHECKS);
 		__atomic_store_n(&conn->id, 0, __ATOMIC_RELAXED);

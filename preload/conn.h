@@ -22,6 +22,10 @@ struct sockaddr;
 
 enum conn_way { CONN_OUT, CONN_IN, CONN_NO_WAY };
 
+/* What a descriptor is to us; the first three as in enum endpoint_type. All but streams take the cold way of
+ * packet.c, which costs streams nothing: see CONN_ALWAYS. */
+enum conn_type { CONN_STREAM, CONN_DATAGRAM, CONN_SEQPACKET, CONN_WAKE };
+
 struct conn {
 	union {
 		struct {
@@ -33,10 +37,12 @@ struct conn {
 	};
 	uint64_t off[2];     /* by enum conn_way: bytes moved by the holders of the socket */
 	uint64_t checked_at; /* stamp of the last look at the kernel's counters; 0: look at the next call */
-	uint32_t burst_left; /* bytes of this burst still to be copied */
-	uint32_t refs;	     /* descriptors */
-	uint64_t cookie;     /* SO_COOKIE: tells a stale entry from the socket that took its number */
-	uint32_t number;     /* place in the slab */
+	uint32_t
+	    burst_left;	 /* bytes of this burst still to be copied; no stream: when packet.c looked last */
+	uint32_t refs;	 /* descriptors */
+	uint64_t cookie; /* tells a stale entry from what took its number: see struct sight */
+	uint32_t number : 24; /* place in the slab */
+	uint32_t type : 8;    /* enum conn_type */
 	uint32_t next_free;
 	uint8_t way;	     /* of the last bytes */
 	uint8_t family;	     /* enum endpoint_family */
@@ -50,6 +56,9 @@ struct conn {
 
 _Static_assert(sizeof(struct conn) == 64, "a conn is one cache line");
 
+#define CONN_ALWAYS                                                                                          \
+	(1ull << 63) /* checked_at of what is no stream: always due, so no call takes the hot way */
+
 #define CONN_NEAR_FDS  4096u
 #define CONN_FAR_FDS   (1u << 20)
 #define CONN_FAR_CHUNK 4096u
@@ -58,8 +67,9 @@ _Static_assert(sizeof(struct conn) == 64, "a conn is one cache line");
 #define HIDDEN __attribute__((visibility("hidden")))
 
 /* What the table holds beside conns. NULL: not looked at yet. */
-extern struct conn conn_none HIDDEN;	/* not a stream socket */
+extern struct conn conn_none HIDDEN;	/* nothing that we record */
 extern struct conn conn_closing HIDDEN; /* between retirement and the real close */
+extern struct conn conn_waker HIDDEN;	/* a pipe or an eventfd, seen when the process was not recorded */
 
 extern struct conn *conn_near[CONN_NEAR_FDS] HIDDEN;
 extern struct conn **conn_far[CONN_FAR_FDS / CONN_FAR_CHUNK] HIDDEN;
@@ -85,7 +95,7 @@ static inline struct conn *conn_of(int fd)
 struct conn *conn_enter(int fd, uint8_t call);
 
 /* A connection appeared on fd by `call`: flags is RECORD_FLAG_CONNECT, ACCEPT or PAIR. `to` is what connect
- * was given. NULL if it is not a stream we trace. */
+ * was given. NULL if it is none that we trace, or one that only its first use makes worth recording. */
 struct conn *conn_open(int fd, uint8_t call, uint16_t flags, const struct sockaddr *to, uint32_t to_bytes,
 		       uint64_t t0, uint64_t t1);
 
@@ -116,7 +126,13 @@ void conn_close_all(void);
 /* Connections that could not be traced because there was no place for them. */
 uint64_t conn_untraced(void);
 
-/* For truth.c: tells of the conn again, its OPEN record was dropped. */
-void conn_tell_again(struct conn *conn, int fd);
+/* eventfd() made it: it gets its number before a fork shares it. */
+void conn_open_event(int fd, uint8_t call);
+
+/* stdio holds the socket too, and its reads and writes pass us by. */
+void conn_mark_partial(int fd, uint8_t call);
+
+/* Tells of the conn again: its OPEN record was dropped, or there is more to say. */
+void conn_tell_again(struct conn *conn, int fd, uint8_t call, uint16_t flags);
 
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * endpoint.c - who is at both ends of a socket. App's threads, cold: half a dozen raw syscalls, once per
- * connection. No libc call, so errno stays the program's.
+ * endpoint.c - what a descriptor is, and who is at both ends of a socket. App's threads, cold: one raw
+ * syscall for a file, half a dozen for a socket, once per descriptor. No libc call, so errno stays the
+ * program's.
  *
  * Invariant: addresses come out in one form, whatever family the program used: an IPv4 address is
  * IPv4 also when it came mapped into IPv6 (JVM, gRPC), so both ends of a connection agree.
@@ -16,7 +17,9 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 
+#include "preload/conn.h"
 #include "preload/sys.h"
+#include "preload/text.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -75,7 +78,8 @@ static void map_address(uint8_t addr[16])
 	memcpy(addr + 12, plain, 4);
 }
 
-static void internet_ends(struct sight *s, const union address *local, const union address *remote)
+static void internet_ends(struct sight *s, const union address *local, const union address *remote,
+			  bool connected)
 {
 	static const uint8_t nowhere[16];
 	struct endpoint *e = &s->end;
@@ -83,10 +87,12 @@ static void internet_ends(struct sight *s, const union address *local, const uni
 	bool remote4 = internet_read(remote, e->remote_addr, &e->remote_port);
 
 	/* connect to 0.0.0.0 or :: means this host; the kernel picked the local address for that way */
-	if (memcmp(e->remote_addr, nowhere, 16) == 0) {
+	if (connected && memcmp(e->remote_addr, nowhere, 16) == 0) {
 		memcpy(e->remote_addr, e->local_addr, 16);
 		remote4 = local4;
 	}
+	if (!connected)
+		remote4 = local4;
 	if (local4 && !remote4)
 		map_address(e->local_addr);
 	if (remote4 && !local4)
@@ -124,59 +130,117 @@ static void unix_ends(int fd, struct sight *s, const union address *local, uint3
 		s->end.peer_pid = (uint32_t)peer.pid;
 }
 
-static uint64_t socket_inode(int fd)
+uint64_t endpoint_pipe(int fd)
 {
 	struct stat st;
 
-	return sys_call(SYS_fstat, fd, &st) == 0 ? st.st_ino : 0;
+	return sys_call(SYS_fstat, fd, &st) == 0 && S_ISFIFO(st.st_mode) ? st.st_ino : 0;
 }
 
-/* Is it a stream socket of a family that we trace? */
-static int stream_check(int fd, sa_family_t family, bool *counted)
+/* Is it an eventfd? Its name in /proc alone tells it from a timer or an epoll. */
+static int event_read(int fd, struct sight *s)
 {
-	int value;
+	static const char eventfd[] = "anon_inode:[eventfd]";
+	char path[48], name[sizeof eventfd];
+	struct text t;
 
-	*counted = false;
-	if (family == AF_UNIX)
-		return 0;
-	if (family != AF_INET && family != AF_INET6)
-		return -EPROTOTYPE;
-	if (option_read(fd, SO_PROTOCOL, &value) == 0 && value != IPPROTO_TCP)
-		return value == IPPROTO_MPTCP ? 0 : -EPROTOTYPE;
-	*counted = true;
+	text_start(&t, path, sizeof path);
+	text_add(&t, "/proc/thread-self/fd/");
+	text_add_number(&t, (uint64_t)fd);
+	if (sys_call(SYS_readlink, path, name, sizeof name) != sizeof eventfd - 1 ||
+	    memcmp(name, eventfd, sizeof eventfd - 1) != 0)
+		return -ENOTSOCK;
+	s->end.family = ENDPOINT_EVENT;
+	s->end.inode = 0; /* all of them have one */
+	s->type = CONN_WAKE;
 	return 0;
 }
 
-int endpoint_read(int fd, const struct sockaddr *to, uint32_t to_bytes, struct sight *s)
+/* Is it a socket of a kind that we trace? `type` is SOCK_*. */
+static int socket_check(int fd, int type, sa_family_t family, struct sight *s)
+{
+	int protocol = 0;
+
+	s->type = type == SOCK_STREAM ? CONN_STREAM : type == SOCK_DGRAM ? CONN_DATAGRAM : CONN_SEQPACKET;
+	s->end.type = s->type;
+	if (family == AF_UNIX)
+		return type == SOCK_STREAM || type == SOCK_DGRAM || type == SOCK_SEQPACKET ? 0 : -EPROTOTYPE;
+	if ((family != AF_INET && family != AF_INET6) || (type != SOCK_STREAM && type != SOCK_DGRAM))
+		return -EPROTOTYPE;
+	if (option_read(fd, SO_PROTOCOL, &protocol) < 0)
+		protocol = type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
+	s->counted = protocol == IPPROTO_TCP;
+	return protocol == (type == SOCK_DGRAM ? IPPROTO_UDP : IPPROTO_TCP) || protocol == IPPROTO_MPTCP
+		   ? 0
+		   : -EPROTOTYPE;
+}
+
+static int socket_read(int fd, const struct sockaddr *to, uint32_t to_bytes, struct sight *s)
 {
 	union address local = {0}, remote = {0};
 	socklen_t local_bytes = sizeof local, remote_bytes = sizeof remote;
 	int type, r;
 
-	memset(&s->end, 0, sizeof s->end);
 	r = option_read(fd, SO_TYPE, &type);
-	if (r < 0)
-		return r;
-	if (type != SOCK_STREAM)
-		return -EPROTOTYPE;
-	r = (int)sys_call(SYS_getsockname, fd, &local, &local_bytes);
-	if (r < 0)
-		return r;
-	r = stream_check(fd, local.any.sa_family, &s->counted);
+	if (r == 0)
+		r = (int)sys_call(SYS_getsockname, fd, &local, &local_bytes);
+	if (r == 0)
+		r = socket_check(fd, type, local.any.sa_family, s);
 	if (r < 0)
 		return r;
 	r = (int)sys_call(SYS_getpeername, fd, &remote, &remote_bytes);
-	if (r < 0) {
-		if (to == NULL || to_bytes > sizeof remote)
-			return -ENOTCONN;
+	if (r < 0 && to != NULL && to_bytes <= sizeof remote) {
 		memcpy(&remote, to, to_bytes);
 		remote_bytes = to_bytes;
+	} else if (r < 0 && s->type == CONN_DATAGRAM) {
+		remote.any.sa_family = local.any.sa_family; /* each has its own address */
+		remote_bytes = 0;
+	} else if (r < 0) {
+		return -ENOTCONN;
 	}
 	if (local.any.sa_family == AF_UNIX)
 		unix_ends(fd, s, &local, local_bytes, &remote, remote_bytes);
 	else
-		internet_ends(s, &local, &remote);
-	s->end.cookie = endpoint_cookie(fd);
-	s->end.inode = socket_inode(fd);
+		internet_ends(s, &local, &remote, remote_bytes > 0);
+	s->key = s->end.cookie = endpoint_cookie(fd);
 	return 0;
+}
+
+int endpoint_read(int fd, const struct sockaddr *to, uint32_t to_bytes, struct sight *s)
+{
+	struct stat st;
+	int r;
+
+	memset(&s->end, 0, sizeof s->end);
+	s->counted = false;
+	s->key = 0;
+	r = (int)sys_call(SYS_fstat, fd, &st);
+	if (r < 0)
+		return r;
+	s->end.inode = st.st_ino;
+	if (S_ISSOCK(st.st_mode))
+		return socket_read(fd, to, to_bytes, s);
+	if ((st.st_mode & S_IFMT) == 0)
+		return event_read(fd, s);
+	if (!S_ISFIFO(st.st_mode))
+		return -ENOTSOCK;
+	s->end.family = ENDPOINT_PIPE;
+	s->end.cookie = st.st_dev;
+	s->key = st.st_ino;
+	s->type = CONN_WAKE;
+	return 0;
+}
+
+void endpoint_name(const void *address, uint32_t bytes, struct datagram *to)
+{
+	const union address *a = address;
+
+	memset(to, 0, sizeof *to);
+	if (address == NULL || bytes < sizeof a->any.sa_family)
+		return;
+	if (a->any.sa_family == AF_UNIX)
+		to->family = ENDPOINT_UNIX;
+	else if ((a->any.sa_family == AF_INET && bytes >= sizeof a->in) ||
+		 (a->any.sa_family == AF_INET6 && bytes >= offsetof(struct sockaddr_in6, sin6_scope_id)))
+		to->family = internet_read(a, to->addr, &to->port) ? ENDPOINT_IPV4 : ENDPOINT_IPV6;
 }

@@ -39,28 +39,16 @@ EXPORT int __close(int fd)
 	return r;
 }
 
-/* The rest of syscall(), which is in arch_syscall.S. */
-long fd_syscall_failed(long result)
+void fd_retire_range(unsigned int first, unsigned int last, int flags, uint8_t call)
 {
-	errno = (int)-result;
-	return -1;
-}
-
-long fd_syscall_close(int fd)
-{
-	long r;
-
-	conn_retire(fd, CALL_syscall);
-	r = sys_call(SYS_close, fd);
-	conn_closed(fd);
-	return r < 0 ? fd_syscall_failed(r) : r;
+	/* with UNSHARE the other threads keep theirs */
+	if (!(flags & CLOSE_RANGE_CLOEXEC) && (!(flags & CLOSE_RANGE_UNSHARE) || !CONN_GET(thread_many)))
+		conn_retire_range(first, last, call);
 }
 
 EXPORT int close_range(unsigned int first, unsigned int last, int flags)
 {
-	/* with UNSHARE the other threads keep theirs */
-	if (!(flags & CLOSE_RANGE_CLOEXEC) && (!(flags & CLOSE_RANGE_UNSHARE) || !CONN_GET(thread_many)))
-		conn_retire_range(first, last, CALL_close_range);
+	fd_retire_range(first, last, flags, CALL_close_range);
 	return REAL(close_range)(first, last, flags);
 }
 
@@ -77,7 +65,7 @@ static int file_retire(FILE *file, uint8_t call)
 	int kept = errno, fd = fileno(file);
 	const struct conn *conn = conn_of(fd);
 
-	if (conn != NULL && conn != &conn_none)
+	if (conn != NULL && conn->counted)
 		fflush(file);
 	conn_retire(fd, call);
 	errno = kept;
@@ -122,20 +110,19 @@ EXPORT int dup(int from)
 	return to;
 }
 
-/* Before dup2: `to` is closed by it, unless it fails because there is no `from`. */
-static bool fd_replace_begin(int from, int to, uint8_t call)
+bool fd_replace_begin(int from, int to, uint8_t call)
 {
 	struct conn *conn = conn_of(to);
 
 	if (from == to)
 		return false;
-	if (conn != NULL && conn != &conn_none && sys_call(SYS_fcntl, from, F_GETFD) < 0)
+	if (conn != NULL && conn->id != 0 && sys_call(SYS_fcntl, from, F_GETFD) < 0)
 		return false;
 	conn_retire(to, call);
 	return true;
 }
 
-static void fd_replace_end(int from, int to, uint8_t call, int r)
+void fd_replace_end(int from, int to, uint8_t call, int r)
 {
 	conn_closed(to);
 	if (r >= 0)
@@ -229,9 +216,39 @@ EXPORT FILE *fdopen(int fd, const char *mode)
 {
 	FILE *file = REAL(fdopen)(fd, mode);
 
-	if (file != NULL && conn_of(fd) != &conn_none)
-		conn_enter(fd, CALL_fdopen);
+	if (file != NULL && conn_of(fd) != &conn_none && conn_enter(fd, CALL_fdopen) != NULL)
+		conn_mark_partial(fd, CALL_fdopen);
 	return file;
+}
+
+EXPORT int pipe(int ends[2])
+{
+	int r = REAL(pipe)(ends);
+
+	if (r == 0) {
+		conn_forget(ends[0], CALL_pipe);
+		conn_forget(ends[1], CALL_pipe);
+	}
+	return r;
+}
+
+EXPORT int pipe2(int ends[2], int flags)
+{
+	int r = REAL(pipe2)(ends, flags);
+
+	if (r == 0) {
+		conn_forget(ends[0], CALL_pipe2);
+		conn_forget(ends[1], CALL_pipe2);
+	}
+	return r;
+}
+
+EXPORT int eventfd(unsigned int value, int flags)
+{
+	int fd = REAL(eventfd)(value, flags);
+
+	conn_open_event(fd, CALL_eventfd);
+	return fd;
 }
 
 EXPORT int epoll_create(int size)

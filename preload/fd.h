@@ -5,6 +5,7 @@
 #ifndef DPROF_FD_H
 #define DPROF_FD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct msghdr;
@@ -12,8 +13,12 @@ struct msghdr;
 /* A received message may have brought descriptors: their numbers are new. */
 void fd_passed(const struct msghdr *msg, uint8_t call);
 
-/* For arch_syscall.S. */
-long fd_syscall_failed(long result);
-long fd_syscall_close(int fd);
+/* Before close_range. */
+void fd_retire_range(unsigned int first, unsigned int last, int flags, uint8_t call);
+
+/* Around dup2: `to` is closed by it, unless it fails because there is no `from` or they are one. False: no
+ * more to do. r is what dup2 returned. */
+bool fd_replace_begin(int from, int to, uint8_t call);
+void fd_replace_end(int from, int to, uint8_t call, int r);
 
 #endif

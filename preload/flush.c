@@ -27,6 +27,7 @@
 #include "preload/sys.h"
 #include "preload/text.h"
 #include "preload/thread.h"
+#include "preload/uring.h"
 
 #define MS		   1000000ull
 #define FLUSH_BIRTH_NS	   (200 * MS)
@@ -367,6 +368,7 @@ static void note_untraced(void)
 	region.head->untraced_threads = __atomic_load_n(&thread_untraced, __ATOMIC_RELAXED);
 	region.head->untraced_conns = conn_untraced();
 	region.head->unheard = __atomic_load_n(&emit_unheard, __ATOMIC_RELAXED);
+	region.head->io_uring = uring_rings();
 }
 
 static void flush_drain(uint32_t least_part, bool anchor)
@@ -413,6 +415,7 @@ static void flush_end(void)
 		end.dropped += region.rings[i]->dropped;
 	end.untraced_threads = region.head->untraced_threads;
 	end.untraced_conns = region.head->untraced_conns;
+	end.io_uring = region.head->io_uring;
 	dump_pack_end(encoder_start(&encoder), &end);
 	r = drain_object(&drain);
 	if (r < 0)

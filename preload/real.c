@@ -22,7 +22,7 @@ const char *const real_names[] = {
     NULL,
 };
 
-enum real_need { REAL_required, REAL_optional };
+enum real_need { REAL_required, REAL_optional, REAL_foreign };
 
 struct real_row {
 	const char *name;
@@ -53,8 +53,10 @@ void real_resolve(void)
 			continue;
 		/* where it fails dlsym allocates, and a foreign allocator may come back here to read a file
 		 */
-		if (rows[i].need == REAL_optional)
+		if (rows[i].need != REAL_required)
 			__atomic_store_n(slot, (void *)real_missing, __ATOMIC_RELAXED);
+		if (rows[i].need == REAL_foreign)
+			continue;
 		next = dlsym(RTLD_NEXT, rows[i].name);
 		__atomic_store_n(slot, next != NULL ? next : (void *)real_missing, __ATOMIC_RELAXED);
 	}

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -29,7 +30,10 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* What programs built with _FORTIFY_SOURCE import, and second names of libc's own. */
+struct io_uring;
+struct io_uring_params;
+
+/* What programs built with _FORTIFY_SOURCE import, second names of libc's own, and what liburing has. */
 ssize_t __read_chk(int fd, void *buf, size_t len, size_t room);
 ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags);
 ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room, int flags, struct sockaddr *addr,
@@ -47,6 +51,11 @@ int __close(int fd);
 int __dup2(int from, int to);
 int __fcntl(int fd, int op, ...);
 int __poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int io_uring_queue_init(unsigned int entries, struct io_uring *ring, unsigned int flags);
+int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring, struct io_uring_params *params);
+int io_uring_queue_init_mem(unsigned int entries, struct io_uring *ring, struct io_uring_params *params,
+			    void *memory, size_t bytes);
+int io_uring_setup(unsigned int entries, struct io_uring_params *params);
 int __select(int count, fd_set *in, fd_set *out, fd_set *odd, struct timeval *timeout);
 
 struct real {

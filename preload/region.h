@@ -54,6 +54,7 @@ struct region_head {
 	uint64_t unheard;	  /* dropped by threads that had no ring */
 	uint64_t untraced_threads;
 	uint64_t untraced_conns;
+	uint64_t io_uring;
 	uint32_t ended; /* the dump has its end object */
 };
 

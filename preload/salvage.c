@@ -250,6 +250,7 @@ static int wreck_end(struct wreck *w, struct salvage *s)
 	end.dropped = w->head.dropped + w->head.unheard + w->dropped + w->drain.broken;
 	end.untraced_threads = w->head.untraced_threads;
 	end.untraced_conns = w->head.untraced_conns;
+	end.io_uring = w->head.io_uring;
 	dump_pack_end(encoder_start(s->encoder), &end);
 	r = drain_object(&w->drain);
 	if (r < 0)

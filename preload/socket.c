@@ -32,13 +32,11 @@ EXPORT int socketpair(int domain, int type, int protocol, int fds[2])
 	return r;
 }
 
-/* What connect's return means for a socket whose connection we may know already. */
-static void socket_connected(int fd, uint8_t call, const struct sockaddr *to, socklen_t to_bytes, uint64_t t0,
-			     int r)
+void socket_connected(int fd, uint8_t call, const struct sockaddr *to, socklen_t to_bytes, uint64_t t0,
+		      int error)
 {
 	struct conn *conn = conn_of(fd);
 	bool known = conn != NULL && conn->id != 0;
-	int error = r == 0 ? 0 : errno;
 
 	switch (error) {
 	case 0:
@@ -79,18 +77,24 @@ static bool is_disconnect(int fd, const struct sockaddr *to, socklen_t to_bytes)
 	       to->sa_family == AF_UNSPEC;
 }
 
+bool socket_connects(int fd, uint8_t call, const struct sockaddr *to, socklen_t to_bytes)
+{
+	if (conn_of(fd) != &conn_none && !is_disconnect(fd, to, to_bytes))
+		return true;
+	conn_over(fd, call);
+	return false;
+}
+
 EXPORT int connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t to_bytes)
 {
 	uint64_t t0;
 	int r;
 
-	if (conn_of(fd) == &conn_none || is_disconnect(fd, to.__sockaddr__, to_bytes)) {
-		conn_over(fd, CALL_connect);
+	if (!socket_connects(fd, CALL_connect, to.__sockaddr__, to_bytes))
 		return REAL(connect)(fd, to, to_bytes);
-	}
 	t0 = stamp_now();
 	r = REAL(connect)(fd, to, to_bytes);
-	socket_connected(fd, CALL_connect, to.__sockaddr__, to_bytes, t0, r);
+	socket_connected(fd, CALL_connect, to.__sockaddr__, to_bytes, t0, r == 0 ? 0 : errno);
 	return r;
 }
 
@@ -99,13 +103,11 @@ EXPORT int __connect(int fd, const struct sockaddr *to, socklen_t to_bytes)
 	uint64_t t0;
 	int r;
 
-	if (conn_of(fd) == &conn_none || is_disconnect(fd, to, to_bytes)) {
-		conn_over(fd, CALL___connect);
+	if (!socket_connects(fd, CALL___connect, to, to_bytes))
 		return REAL(__connect)(fd, to, to_bytes);
-	}
 	t0 = stamp_now();
 	r = REAL(__connect)(fd, to, to_bytes);
-	socket_connected(fd, CALL___connect, to, to_bytes, t0, r);
+	socket_connected(fd, CALL___connect, to, to_bytes, t0, r == 0 ? 0 : errno);
 	return r;
 }
 
@@ -129,25 +131,31 @@ EXPORT int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict addr_bytes, 
 	return made;
 }
 
+void socket_shut(const struct call *c, int how)
+{
+	struct record *r = thread_ready() ? emit_begin(0) : NULL;
+
+	if (r == NULL)
+		return;
+	r->kind = RECORD_SHUTDOWN;
+	r->call = c->name;
+	r->conn = c->id;
+	r->len = (uint32_t)how;
+	r->t0 = c->t0;
+	r->t1 = stamp_now();
+	emit_commit(r);
+}
+
 EXPORT int shutdown(int fd, int how)
 {
-	struct record *r;
 	struct call c;
 	int result;
 
 	if (!call_begin(&c, CALL_shutdown, fd, CONN_OUT))
 		return REAL(shutdown)(fd, how);
 	result = REAL(shutdown)(fd, how);
-	r = result == 0 && thread_ready() ? emit_begin(0) : NULL;
-	if (r != NULL) {
-		r->kind = RECORD_SHUTDOWN;
-		r->call = CALL_shutdown;
-		r->conn = c.id;
-		r->len = (uint32_t)how;
-		r->t0 = c.t0;
-		r->t1 = stamp_now();
-		emit_commit(r);
-	}
+	if (result == 0)
+		socket_shut(&c, how);
 	return result;
 }
 
@@ -158,8 +166,6 @@ void socket_fast_opened(int fd, uint8_t call, const struct sockaddr *to, uint32_
 	struct conn *conn;
 	struct call c;
 
-	if (n < 0 && errno != EINPROGRESS)
-		return;
 	conn = conn_open(fd, call, RECORD_FLAG_CONNECT, to, to_bytes, t0, t1);
 	if (conn == NULL)
 		return;
@@ -174,4 +180,11 @@ void socket_fast_opened(int fd, uint8_t call, const struct sockaddr *to, uint32_
 			  .name = call,
 			  .way = CONN_OUT};
 	call_done_vector(&c, n, parts, count);
+}
+
+void socket_fast_sent(int fd, uint8_t call, const struct sockaddr *to, uint32_t to_bytes, uint64_t t0,
+		      ssize_t n, const struct iovec *parts, size_t count)
+{
+	if (n >= 0 || errno == EINPROGRESS)
+		socket_fast_opened(fd, call, to, to_bytes, t0, n, parts, count);
 }

@@ -10,46 +10,12 @@
 
 #include "preload/call.h"
 #include "preload/fd.h"
+#include "preload/moved.h"
 #include "preload/socket.h"
 
 #include "common/record.h"
 
 /* ---- in ---- */
-
-/* A receiving call returned: what its flags make of the bytes. */
-static inline void stream_received(const struct call *c, ssize_t n, const void *buf, size_t room, int flags)
-{
-	if (n == 0 && room > 0)
-		call_ended(c);
-	else if (flags & MSG_PEEK)
-		call_peeked(c, n);
-	else if ((flags & MSG_TRUNC) && c->conn->family != ENDPOINT_UNIX)
-		call_done(c, n, NULL); /* TCP threw them away */
-	else
-		call_done(c, n, buf);
-}
-
-static size_t parts_room(const struct iovec *parts, size_t count)
-{
-	size_t room = 0;
-
-	for (size_t i = 0; i < count; i++)
-		room |= parts[i].iov_len;
-	return room;
-}
-
-static void stream_received_vector(const struct call *c, ssize_t n, const struct iovec *parts, size_t count,
-				   int flags)
-{
-	if (n == 0 && parts_room(parts, count) > 0)
-		call_ended(c);
-	else if (flags & MSG_PEEK)
-		call_peeked(c, n);
-	else if ((flags & MSG_TRUNC) && c->conn->family != ENDPOINT_UNIX)
-		call_done(c, n, NULL);
-	else
-		call_done_vector(c, n, parts, count);
-}
 
 EXPORT ssize_t read(int fd, void *buf, size_t len)
 {
@@ -59,7 +25,7 @@ EXPORT ssize_t read(int fd, void *buf, size_t len)
 	if (!call_begin(&c, CALL_read, fd, CONN_IN))
 		return REAL_KNOWN(read)(fd, buf, len);
 	n = REAL_KNOWN(read)(fd, buf, len);
-	stream_received(&c, n, buf, len, 0);
+	moved_in(&c, n, buf, len);
 	return n;
 }
 
@@ -71,7 +37,7 @@ EXPORT ssize_t __read(int fd, void *buf, size_t len)
 	if (!call_begin(&c, CALL___read, fd, CONN_IN))
 		return REAL_KNOWN(__read)(fd, buf, len);
 	n = REAL_KNOWN(__read)(fd, buf, len);
-	stream_received(&c, n, buf, len, 0);
+	moved_in(&c, n, buf, len);
 	return n;
 }
 
@@ -83,7 +49,7 @@ EXPORT ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
 	if (!call_begin(&c, CALL___read_chk, fd, CONN_IN))
 		return REAL_KNOWN(__read_chk)(fd, buf, len, room);
 	n = REAL_KNOWN(__read_chk)(fd, buf, len, room);
-	stream_received(&c, n, buf, len, 0);
+	moved_in(&c, n, buf, len);
 	return n;
 }
 
@@ -95,7 +61,7 @@ EXPORT ssize_t readv(int fd, const struct iovec *parts, int count)
 	if (!call_begin(&c, CALL_readv, fd, CONN_IN))
 		return REAL_KNOWN(readv)(fd, parts, count);
 	n = REAL_KNOWN(readv)(fd, parts, count);
-	stream_received_vector(&c, n, parts, (size_t)count, 0);
+	moved_in_vector(&c, n, parts, (size_t)count);
 	return n;
 }
 
@@ -108,7 +74,7 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *parts, int count, off_t at, i
 	if (!call_begin(&c, CALL_preadv2, fd, CONN_IN))
 		return REAL_KNOWN(preadv2)(fd, parts, count, at, flags);
 	n = REAL_KNOWN(preadv2)(fd, parts, count, at, flags);
-	stream_received_vector(&c, n, parts, (size_t)count, 0);
+	moved_in_vector(&c, n, parts, (size_t)count);
 	return n;
 }
 
@@ -120,7 +86,7 @@ EXPORT ssize_t preadv64v2(int fd, const struct iovec *parts, int count, off64_t 
 	if (!call_begin(&c, CALL_preadv64v2, fd, CONN_IN))
 		return REAL_KNOWN(preadv64v2)(fd, parts, count, at, flags);
 	n = REAL_KNOWN(preadv64v2)(fd, parts, count, at, flags);
-	stream_received_vector(&c, n, parts, (size_t)count, 0);
+	moved_in_vector(&c, n, parts, (size_t)count);
 	return n;
 }
 
@@ -132,7 +98,7 @@ EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 	if (!call_begin(&c, CALL_recv, fd, CONN_IN) || (flags & MSG_ERRQUEUE))
 		return REAL_KNOWN(recv)(fd, buf, len, flags);
 	n = REAL_KNOWN(recv)(fd, buf, len, flags);
-	stream_received(&c, n, buf, len, flags);
+	moved_in_from(&c, n, buf, len, flags, NULL, NULL);
 	return n;
 }
 
@@ -144,7 +110,7 @@ EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
 	if (!call_begin(&c, CALL___recv_chk, fd, CONN_IN) || (flags & MSG_ERRQUEUE))
 		return REAL_KNOWN(__recv_chk)(fd, buf, len, room, flags);
 	n = REAL_KNOWN(__recv_chk)(fd, buf, len, room, flags);
-	stream_received(&c, n, buf, len, flags);
+	moved_in_from(&c, n, buf, len, flags, NULL, NULL);
 	return n;
 }
 
@@ -157,7 +123,7 @@ EXPORT ssize_t recvfrom(int fd, void *restrict buf, size_t len, int flags, __SOC
 	if (!call_begin(&c, CALL_recvfrom, fd, CONN_IN) || (flags & MSG_ERRQUEUE))
 		return REAL_KNOWN(recvfrom)(fd, buf, len, flags, addr, addr_len);
 	n = REAL_KNOWN(recvfrom)(fd, buf, len, flags, addr, addr_len);
-	stream_received(&c, n, buf, len, flags);
+	moved_in_from(&c, n, buf, len, flags, addr.__sockaddr__, addr_len);
 	return n;
 }
 
@@ -170,7 +136,7 @@ EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room, int fl
 	if (!call_begin(&c, CALL___recvfrom_chk, fd, CONN_IN) || (flags & MSG_ERRQUEUE))
 		return REAL_KNOWN(__recvfrom_chk)(fd, buf, len, room, flags, addr, addr_len);
 	n = REAL_KNOWN(__recvfrom_chk)(fd, buf, len, room, flags, addr, addr_len);
-	stream_received(&c, n, buf, len, flags);
+	moved_in_from(&c, n, buf, len, flags, addr, addr_len);
 	return n;
 }
 
@@ -183,49 +149,11 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 		n = REAL_KNOWN(recvmsg)(fd, msg, flags);
 	} else {
 		n = REAL_KNOWN(recvmsg)(fd, msg, flags);
-		stream_received_vector(&c, n, msg->msg_iov, msg->msg_iovlen, flags);
+		moved_in_message(&c, n, msg, flags);
 	}
 	if (n >= 0 && msg->msg_controllen > 0)
 		fd_passed(msg, CALL_recvmsg);
 	return n;
-}
-
-static size_t messages_bytes(const struct mmsghdr *msgs, int count)
-{
-	size_t bytes = 0;
-
-	for (int i = 0; i < count; i++)
-		bytes += msgs[i].msg_len;
-	return bytes;
-}
-
-/* The messages that one call moved: on a stream each is the next run of bytes. */
-static void stream_moved_many(struct call *c, const struct mmsghdr *msgs, int count)
-{
-	size_t all = messages_bytes(msgs, count);
-	uint64_t t1 = stamp_now();
-
-	for (int i = 0; i < count; i++) {
-		const struct msghdr *m = &msgs[i].msg_hdr;
-
-		if (msgs[i].msg_len > 0)
-			call_done_part(c, msgs[i].msg_len, all, m->msg_iov, m->msg_iovlen, t1);
-		all -= msgs[i].msg_len;
-	}
-}
-
-static void stream_received_many(struct call *c, const struct mmsghdr *msgs, int count, int flags)
-{
-	const struct msghdr *last = &msgs[count > 0 ? count - 1 : 0].msg_hdr;
-
-	if (flags & MSG_PEEK)
-		call_peeked(c, (ssize_t)messages_bytes(msgs, count));
-	else if (flags & MSG_TRUNC)
-		call_done(c, (ssize_t)messages_bytes(msgs, count), NULL);
-	else
-		stream_moved_many(c, msgs, count);
-	if (count > 0 && msgs[count - 1].msg_len == 0 && parts_room(last->msg_iov, last->msg_iovlen) > 0)
-		call_ended(c);
 }
 
 EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags, struct timespec *timeout)
@@ -237,12 +165,37 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags,
 		n = REAL_KNOWN(recvmmsg)(fd, msgs, count, flags, timeout);
 	} else {
 		n = REAL_KNOWN(recvmmsg)(fd, msgs, count, flags, timeout);
-		stream_received_many(&c, msgs, n, flags);
+		moved_in_messages(&c, n, msgs, flags);
 	}
 	for (int i = 0; i < n; i++)
 		if (msgs[i].msg_hdr.msg_controllen > 0)
 			fd_passed(&msgs[i].msg_hdr, CALL_recvmmsg);
 	return n;
+}
+
+/* libc reads inside itself; the eight bytes are a number, which is nobody's business. */
+EXPORT int eventfd_read(int fd, eventfd_t *value)
+{
+	struct call c;
+	int r;
+
+	if (!call_begin(&c, CALL_eventfd_read, fd, CONN_IN))
+		return REAL_KNOWN(eventfd_read)(fd, value);
+	r = REAL_KNOWN(eventfd_read)(fd, value);
+	call_done(&c, r == 0 ? (ssize_t)sizeof *value : -1, NULL);
+	return r;
+}
+
+EXPORT int eventfd_write(int fd, eventfd_t value)
+{
+	struct call c;
+	int r;
+
+	if (!call_begin(&c, CALL_eventfd_write, fd, CONN_OUT))
+		return REAL_KNOWN(eventfd_write)(fd, value);
+	r = REAL_KNOWN(eventfd_write)(fd, value);
+	call_done(&c, r == 0 ? (ssize_t)sizeof value : -1, NULL);
+	return r;
 }
 
 /* ---- out ---- */
@@ -342,12 +295,12 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SO
 
 		n = REAL_KNOWN(sendto)(fd, buf, len, flags, addr, addr_len);
 		if (flags & MSG_FASTOPEN)
-			socket_fast_opened(fd, CALL_sendto, addr.__sockaddr__, addr_len, t0, n,
-					   &(struct iovec){(void *)buf, len}, 1);
+			socket_fast_sent(fd, CALL_sendto, addr.__sockaddr__, addr_len, t0, n,
+					 &(struct iovec){(void *)buf, len}, 1);
 		return n;
 	}
 	n = REAL_KNOWN(sendto)(fd, buf, len, flags, addr, addr_len);
-	call_done(&c, n, buf);
+	moved_out_to(&c, n, buf, addr.__sockaddr__, addr_len);
 	return n;
 }
 
@@ -361,12 +314,12 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 
 		n = REAL_KNOWN(sendmsg)(fd, msg, flags);
 		if (flags & MSG_FASTOPEN)
-			socket_fast_opened(fd, CALL_sendmsg, msg->msg_name, msg->msg_namelen, t0, n,
-					   msg->msg_iov, msg->msg_iovlen);
+			socket_fast_sent(fd, CALL_sendmsg, msg->msg_name, msg->msg_namelen, t0, n,
+					 msg->msg_iov, msg->msg_iovlen);
 		return n;
 	}
 	n = REAL_KNOWN(sendmsg)(fd, msg, flags);
-	call_done_vector(&c, n, msg->msg_iov, msg->msg_iovlen);
+	moved_out_message(&c, n, msg);
 	return n;
 }
 
@@ -378,7 +331,7 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags)
 	if (!call_begin(&c, CALL_sendmmsg, fd, CONN_OUT))
 		return REAL_KNOWN(sendmmsg)(fd, msgs, count, flags);
 	n = REAL_KNOWN(sendmmsg)(fd, msgs, count, flags);
-	stream_moved_many(&c, msgs, n);
+	moved_out_messages(&c, n, msgs);
 	return n;
 }
 
@@ -406,16 +359,16 @@ EXPORT ssize_t sendfile64(int out, int in, off64_t *at, size_t len)
 	return n;
 }
 
-/* Either end may be a socket. */
+/* Either end may be a socket; the pipe at the other is a buffer, which wakes nobody. */
 EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len, unsigned int flags)
 {
 	struct call from, to;
-	bool is_from = call_begin(&from, CALL_splice, in, CONN_IN);
-	bool is_to = call_begin(&to, CALL_splice, out, CONN_OUT);
+	bool is_from = call_begin(&from, CALL_splice, in, CONN_IN) && from.conn->type != CONN_WAKE;
+	bool is_to = call_begin(&to, CALL_splice, out, CONN_OUT) && to.conn->type != CONN_WAKE;
 	ssize_t n = REAL_KNOWN(splice)(in, in_at, out, out_at, len, flags);
 
 	if (is_from)
-		stream_received(&from, n, NULL, len, 0);
+		moved_in(&from, n, NULL, len);
 	if (is_to)
 		call_done(&to, n, NULL);
 	return n;

@@ -114,7 +114,7 @@ bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uin
 	if (endpoint_cookie(fd) != conn->cookie)
 		return false;
 	if (conn->untold)
-		conn_tell_again(conn, fd);
+		conn_tell_again(conn, fd, 0, RECORD_FLAG_SEEN);
 	conn->checked_at = conn->untold ? 0 : now; /* else it is told of at the next call */
 	expected[way] += len;
 	if (!conn->counted || !truth_read(fd, expected, kernel))

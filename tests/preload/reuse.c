@@ -23,7 +23,7 @@ static int pass(int through[2], int fd)
 
 int main(void)
 {
-	int first[2], again[2], through[2], unseen[2], file, got;
+	int first[2], again[2], through[2], hidden[2], file, got;
 	char buf[8];
 
 	tcp_pair(first);
@@ -37,6 +37,8 @@ int main(void)
 	expect("main", "close conn=s in_kernel=3");
 
 	must("socketpair", socketpair(AF_UNIX, SOCK_DGRAM, 0, through) == 0);
+	expect("main", "open conn=d call=socketpair fd=%d flags=pair family=1 type=1", through[0]);
+	expect("main", "open conn=e call=socketpair fd=%d flags=pair family=1 type=1", through[1]);
 	must("the same numbers", through[0] == first[1] || through[1] == first[0] || through[0] == first[0]);
 	must("pair", socketpair(AF_UNIX, SOCK_STREAM, 0, again) == 0);
 	expect("main", "open conn=p call=socketpair fd=%d flags=pair family=1 off_in=0 off_out=0", again[0]);
@@ -52,19 +54,23 @@ int main(void)
 	close(file);
 
 	/* behind our back in a way that we do not see at all */
-	must("pair", socketpair(AF_UNIX, SOCK_STREAM, 0, unseen) == 0 && unseen[0] == again[0]);
+	must("pair", socketpair(AF_UNIX, SOCK_STREAM, 0, hidden) == 0 && hidden[0] == again[0]);
 	expect("main", "open conn=x flags=pair");
 	expect("main", "open conn=y flags=pair");
-	syscall(SYS_close_range, unseen[0], unseen[0], 0);
+	unseen(SYS_close_range, hidden[0], hidden[0], 0, 0);
 	got = pass(through, again[1]);
+	expect("main", "dgram_out conn=d call=sendmsg len=1 peer_family=0 head=x");
+	expect("main", "dgram_in conn=e call=recvmsg len=1 peer_family=0 head=x");
 	expect("main", "close conn=x call=recvmsg out_kernel=none");
 	must("the same number", got == again[0]);
 	said("read from what was passed", read(got, buf, sizeof buf));
 	expect("main", "in conn=q off=0 len=4 flags=burst head=defg");
 	close(again[1]);
 	close(got);
-	close(unseen[1]);
+	close(hidden[1]);
 	expect("main", "close conn=q in_seen=4 in_kernel=none");
 	expect("main", "close conn=y");
+	expect("main", "close conn=%s flags=exit", through[0] < through[1] ? "d" : "e");
+	expect("main", "close conn=%s flags=exit", through[0] < through[1] ? "e" : "d");
 	return 0;
 }

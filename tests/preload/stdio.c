@@ -10,7 +10,9 @@ int main(void)
 
 	tcp_pair(fd);
 	out = fdopen(fd[0], "w");
+	expect("main", "open conn=c call=fdopen fd=%d flags=seen,partial", fd[0]);
 	in = fdopen(fd[1], "r");
+	expect("main", "open conn=s call=fdopen fd=%d flags=seen,partial", fd[1]);
 	said("fprintf", fprintf(out, "a line\n"));
 	said("fflush", fflush(out));
 	printf("%s", fgets(line, sizeof line, in));

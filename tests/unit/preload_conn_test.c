@@ -23,6 +23,7 @@
 #include "preload/conn.h"
 #include "preload/endpoint.h"
 #include "preload/real.h"
+#include "preload/sys.h"
 #include "preload/truth.h"
 
 /* Names that a sanitizer's library does not have: they bring the wrappers in, which then come before it. */
@@ -49,9 +50,9 @@ static void move(int from, int to, size_t len)
 {
 	char buf[4096] = {0};
 
-	assert_int_equal(syscall(SYS_sendto, from, buf, len, 0, NULL, 0), (long)len);
+	assert_int_equal(sys_call(SYS_sendto, from, buf, len, 0, NULL, 0), (long)len);
 	if (to >= 0)
-		assert_int_equal(syscall(SYS_recvfrom, to, buf, len, MSG_WAITALL, NULL, NULL), (long)len);
+		assert_int_equal(sys_call(SYS_recvfrom, to, buf, len, MSG_WAITALL, NULL, NULL), (long)len);
 }
 
 static void truth_is(int fd, uint64_t out, uint64_t in)
@@ -94,7 +95,7 @@ static void truth_with_a_fin_that_waits(void **state)
 
 	(void)state;
 	pair_make(fd);
-	while ((n = syscall(SYS_sendto, fd[0], buf, sizeof buf, MSG_DONTWAIT, NULL, 0)) > 0)
+	while ((n = sys_call(SYS_sendto, fd[0], buf, sizeof buf, MSG_DONTWAIT, NULL, 0)) > 0)
 		sent += (uint64_t)n;
 	truth_is(fd[0], sent, 0);
 	shutdown(fd[0], SHUT_WR); /* FIN_WAIT1, the FIN behind unsent bytes */
@@ -175,14 +176,26 @@ static void conn_far_away(void **state)
 static void conn_of_what_is_no_stream(void **state)
 {
 	int null = open("/dev/null", O_WRONLY), udp = socket(AF_INET, SOCK_DGRAM, 0);
+	int routes = socket(AF_NETLINK, SOCK_RAW, 0), ends[2];
 
 	(void)state;
 	assert_int_equal(write(null, "x", 1), 1);
 	assert_ptr_equal(conn_of(null), &conn_none);
 	assert_int_equal(recv(udp, &null, 1, MSG_DONTWAIT), -1);
-	assert_ptr_equal(conn_of(udp), &conn_none);
+	assert_int_equal(conn_of(udp)->type, CONN_DATAGRAM);
 	close(udp);
 	assert_null(conn_of(udp));
+	assert_int_equal(recv(routes, &null, 1, MSG_DONTWAIT), -1);
+	assert_ptr_equal(conn_of(routes), &conn_none);
+	close(routes);
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], "x", 1), 1);
+	assert_int_equal(conn_of(ends[1])->type, CONN_WAKE);
+	assert_int_equal(conn_of(ends[1])->off[CONN_OUT], 1);
+	assert_int_equal(read(ends[0], (char[2]){0}, 2), 1);
+	assert_int_equal(conn_of(ends[0])->off[CONN_IN], 1);
+	close(ends[0]);
+	close(ends[1]);
 	close(null);
 }
 
@@ -244,7 +257,7 @@ static void stale_entry_is_found(void **state)
 	pair_make(fd);
 	pair_make(other);
 	conn = conn_of(fd[0]);
-	assert_int_equal(syscall(SYS_dup2, other[0], fd[0]), fd[0]);
+	assert_int_equal(sys_call(SYS_dup2, other[0], fd[0]), fd[0]);
 	conn->checked_at = 0;
 	assert_int_equal(write(fd[0], "abc", 3), 3);
 	assert_int_equal(conn->id, 0);
