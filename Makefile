@@ -42,7 +42,7 @@ $(O)/libdprof.so: $(call pic,$(COMMON) $(PRELOAD))
 $(O)/dprof-salvage: $(call pic,$(COMMON) $(PRELOAD) preload/salvage_main.c)
 	$(Q)$(CC) $(LDFLAGS) $^ -o $@ $(LIB_LIBS)
 # They stand outside of the traced program: of the library they have the settings and the formats only.
-OUTSIDE := preload/config.c preload/say.c preload/text.c
+OUTSIDE := common/window.c preload/config.c preload/say.c preload/text.c
 $(O)/dprof-doctor: $(call obj,$(filter-out %/record_main.c,$(wildcard preload/outside/*.c)) $(OUTSIDE)) ; $(Q)$(CC) $(LDFLAGS) $^ -o $@
 $(O)/dprof-analyze: $(call obj,$(COMMON) $(ANALYZE) analyzer/main.c)
 	$(Q)$(CC) $(LDFLAGS) $^ -o $@ $(ANA_LIBS)

@@ -230,8 +230,11 @@ static int read_fields(struct slice object, const struct field *fields, size_t n
 
 int dump_kind(struct slice object, enum dump_kind *kind, uint64_t *major)
 {
-	static const char *const names[] = {
-	    [DUMP_HEADER] = "header", [DUMP_ANCHORS] = "anchors", [DUMP_BLOCK] = "block", [DUMP_END] = "end"};
+	static const char *const names[] = {[DUMP_HEADER] = "header",
+					    [DUMP_ANCHORS] = "anchors",
+					    [DUMP_BLOCK] = "block",
+					    [DUMP_WINDOW] = "window",
+					    [DUMP_END] = "end"};
 	struct slice type = {0}, format = {0};
 	const struct field fields[] = {
 	    {"type", FIELD_STR, &type},
@@ -266,9 +269,30 @@ static void read_anchor(struct cursor *c, struct anchor *a)
 	a->real_ns = read_int(c);
 }
 
+#define PLAN_FIELDS(plan)                                                                                    \
+	{"window_ns", FIELD_UINT, &(plan)->window_ns}, {"period_ns", FIELD_UINT, &(plan)->period_ns},        \
+	    {"margin_ns", FIELD_UINT, &(plan)->margin_ns},                                                   \
+	{                                                                                                    \
+		"seed", FIELD_UINT, &(plan)->seed                                                            \
+	}
+
+static bool plan_is_sane(const struct window_plan *plan)
+{
+	return plan->period_ns == 0 || window_is_sane(plan);
+}
+
+static int read_header_window(struct dump_header_read *h, struct slice window)
+{
+	const struct field fields[] = {PLAN_FIELDS(&h->plan)};
+	int err = read_fields(window, fields, COUNT_OF(fields));
+
+	h->gated = true;
+	return err ? err : plan_is_sane(&h->plan) ? 0 : -EBADMSG;
+}
+
 int dump_read_header(struct slice object, struct dump_header_read *h)
 {
-	struct slice anchor = {0};
+	struct slice anchor = {0}, window = {0};
 	const struct field fields[] = {
 	    {"major", FIELD_UINT, &h->major},
 	    {"minor", FIELD_UINT, &h->minor},
@@ -286,6 +310,7 @@ int dump_read_header(struct slice object, struct dump_header_read *h)
 	    {"start_ns", FIELD_UINT, &h->start_ns},
 	    {"boot_start", FIELD_UINT, &h->boot_start},
 	    {"anchor", FIELD_ANY, &anchor},
+	    {"window", FIELD_ANY, &window},
 	    {"settings", FIELD_ANY, &h->settings},
 	    {"calls", FIELD_ANY, &h->calls},
 	};
@@ -301,6 +326,36 @@ int dump_read_header(struct slice object, struct dump_header_read *h)
 		return -EBADMSG;
 	c = cursor_over(anchor);
 	read_anchor(&c, &h->anchor);
+	if (c.bad)
+		return -EBADMSG;
+	return window.bytes ? read_header_window(h, window) : 0;
+}
+
+int dump_read_window(struct slice object, struct dump_window_read *w)
+{
+	struct slice opened = {0}, closed = {0};
+	const struct field fields[] = {
+	    {"number", FIELD_UINT, &w->number},
+	    {"opened", FIELD_ANY, &opened},
+	    {"closed", FIELD_ANY, &closed},
+	    {"why", FIELD_STR, &w->why},
+	    PLAN_FIELDS(&w->plan),
+	};
+	struct cursor c;
+	int err;
+
+	memset(w, 0, sizeof(*w));
+	err = read_fields(object, fields, COUNT_OF(fields));
+	if (err)
+		return err;
+	if (!opened.bytes || !plan_is_sane(&w->plan))
+		return -EBADMSG;
+	c = cursor_over(opened);
+	read_anchor(&c, &w->opened);
+	if (!c.bad && closed.bytes) {
+		c = cursor_over(closed);
+		read_anchor(&c, &w->closed);
+	}
 	return c.bad ? -EBADMSG : 0;
 }
 

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "record.h"
+#include "window.h"
 
 #define DUMP_MAJOR 1 /* a reader refuses a larger one by name */
 #define DUMP_MINOR 1 /* a reader ignores keys it does not know */
@@ -62,14 +63,26 @@ struct dump_header {
 	uint64_t start_ns; /* CLOCK_REALTIME when this dump was begun; with host and pid names the process */
 	uint64_t boot_start; /* start time of the process in clock ticks since boot (/proc/self/stat 22) */
 	struct anchor anchor;
-	const char *const *settings; /* name, value, name, value, ..., NULL */
-	const char *const *calls;    /* names of record.call, from 0, NULL at the end */
+	const struct window_plan *plan; /* NULL: recorded from the start on, without windows */
+	bool paused;			/* the gate was shut by hand when the dump was begun */
+	const char *const *settings;	/* name, value, name, value, ..., NULL */
+	const char *const *calls;	/* names of record.call, from 0, NULL at the end */
 };
 
 void dump_pack_header(struct pack *p, const struct dump_header *h);
 
 /* Anchors, any number. */
 void dump_pack_anchors(struct pack *p, const struct anchor *anchors, size_t n);
+
+/* The gate was open. Written when it opens, and again when it shuts; the second one holds. */
+struct dump_window {
+	uint64_t number;	      /* in this dump, from 1 */
+	struct anchor opened, closed; /* closed.stamp 0: not yet */
+	struct window_plan plan;      /* period_ns 0: opened by hand, or from the start */
+	const char *why;	      /* it shut: "plan", "pause", "end"; "" while it is open */
+};
+
+void dump_pack_window(struct pack *p, const struct dump_window *w);
 
 /* Last object of a dump that was closed in order. `reason`: "exit", "exec", "salvaged", ... */
 struct dump_end {
@@ -100,7 +113,7 @@ uint32_t dump_pack_block(struct pack *p, struct block_scratch *scratch, uint32_t
 
 /* ---- decode ---- */
 
-enum dump_kind { DUMP_HEADER, DUMP_ANCHORS, DUMP_BLOCK, DUMP_END, DUMP_UNKNOWN };
+enum dump_kind { DUMP_HEADER, DUMP_ANCHORS, DUMP_BLOCK, DUMP_WINDOW, DUMP_END, DUMP_UNKNOWN };
 
 /* A piece of the unpacked object. */
 struct slice {
@@ -124,6 +137,8 @@ struct dump_header_read {
 	uint64_t major, minor;
 	uint64_t pid, ppid, uid, netns, start_ns, boot_start;
 	struct anchor anchor;
+	bool gated; /* the header has a window: what was recorded is what the window objects say */
+	struct window_plan plan;
 	struct slice settings; /* a msgpack map */
 	struct slice calls;    /* a msgpack array */
 };
@@ -135,6 +150,14 @@ int dump_next_text(struct slice *at, struct slice *text);
 
 /* Calls `take` for each anchor. */
 int dump_read_anchors(struct slice object, void (*take)(void *to, const struct anchor *a), void *to);
+
+struct dump_window_read {
+	uint64_t number;
+	struct anchor opened, closed; /* closed.stamp 0: it was open to the end */
+	struct window_plan plan;
+	struct slice why;
+};
+int dump_read_window(struct slice object, struct dump_window_read *w);
 
 struct dump_end_read {
 	struct slice reason;

@@ -124,11 +124,21 @@ static uint32_t list_count(const char *const *list)
 	return n;
 }
 
+static void pack_plan(struct pack *p, const struct window_plan *plan)
+{
+	pack_pair_uint(p, "window_ns", plan->window_ns);
+	pack_pair_uint(p, "period_ns", plan->period_ns);
+	pack_pair_uint(p, "margin_ns", plan->margin_ns);
+	pack_pair_uint(p, "seed", plan->seed);
+}
+
 void dump_pack_header(struct pack *p, const struct dump_header *h)
 {
 	uint32_t settings = list_count(h->settings) / 2, calls = list_count(h->calls);
+	bool gated = h->plan != NULL || h->paused;
+	static const struct window_plan none;
 
-	pack_map(p, 20);
+	pack_map(p, 20 + gated);
 	pack_pair_str(p, "type", "header");
 	pack_pair_str(p, "format", "dprof");
 	pack_pair_uint(p, "major", DUMP_MAJOR);
@@ -156,6 +166,28 @@ void dump_pack_header(struct pack *p, const struct dump_header *h)
 	pack_array(p, calls);
 	for (uint32_t i = 0; i < calls; i++)
 		pack_str(p, h->calls[i]);
+	if (!gated)
+		return;
+	pack_str(p, "window");
+	pack_map(p, 5);
+	pack_plan(p, h->plan != NULL ? h->plan : &none);
+	pack_str(p, "paused");
+	pack_bool(p, h->paused);
+}
+
+void dump_pack_window(struct pack *p, const struct dump_window *w)
+{
+	pack_map(p, 8 + (w->closed.stamp != 0));
+	pack_pair_str(p, "type", "window");
+	pack_pair_uint(p, "number", w->number);
+	pack_plan(p, &w->plan);
+	pack_pair_str(p, "why", w->why);
+	pack_str(p, "opened");
+	pack_anchor(p, &w->opened);
+	if (w->closed.stamp == 0)
+		return;
+	pack_str(p, "closed");
+	pack_anchor(p, &w->closed);
 }
 
 void dump_pack_anchors(struct pack *p, const struct anchor *anchors, size_t n)

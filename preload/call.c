@@ -14,6 +14,7 @@
 #include "preload/arch.h"
 #include "preload/config.h"
 #include "preload/emit.h"
+#include "preload/gate.h"
 #include "preload/packet.h"
 #include "preload/truth.h"
 
@@ -70,7 +71,7 @@ static inline __attribute__((always_inline)) struct moved call_claim(const struc
 	uint64_t *off = &conn->off[c->way];
 	struct moved moved = {0, 0, true};
 
-	if (call_is_overtaken(c, t1))
+	if (call_is_overtaken(c, t1) || !gate_knows(CONN_GET(conn->told)))
 		return call_settle(c, n, all, t1);
 	if (CONN_GET(thread_many)) {
 		moved.off = __atomic_fetch_add(off, n, __ATOMIC_RELAXED);
@@ -120,6 +121,26 @@ call_record(const struct call *c, struct moved moved, size_t n, uint32_t head, u
 	return r;
 }
 
+/*
+ * The gate is shut: the conn keeps its position, and nothing else happens. What another holder of the socket
+ * moves meanwhile, and whether it is the same socket at all, is looked at when the gate opens.
+ */
+static void call_pass(const struct call *c, size_t n)
+{
+	struct conn *conn = c->conn;
+	uint16_t flags = 0;
+
+	emit_gated(c->t0);
+	if (CONN_GET(conn->id) != c->id)
+		return;
+	if (conn->type == CONN_STREAM)
+		call_head(conn, c->way, n, &flags);
+	if (CONN_GET(thread_many))
+		__atomic_fetch_add(&conn->off[c->way], n, __ATOMIC_RELAXED);
+	else
+		arch_add(&conn->off[c->way], n);
+}
+
 /* Cold: everything that call_done does not do in one go. t1 0: the clock is not read yet. */
 static __attribute__((noinline)) void call_done_rest(const struct call *c, size_t n, const void *bytes,
 						     uint64_t t1)
@@ -128,6 +149,10 @@ static __attribute__((noinline)) void call_done_rest(const struct call *c, size_
 	struct record *r;
 	uint32_t head;
 
+	if (gate_is_shut()) {
+		call_pass(c, n);
+		return;
+	}
 	if (t1 == 0)
 		t1 = stamp_now();
 	thread_ready(); /* a thread's first call gets it its ring */
@@ -164,7 +189,7 @@ void call_done(const struct call *c, ssize_t n, const void *bytes)
 			packet_bytes(c, 0, NULL, stamp_now());
 		return;
 	}
-	if (__builtin_expect(stamp_unit != STAMP_TSC, 0)) {
+	if (__builtin_expect(stamp_unit != STAMP_TSC, 0) || !gate_knows(CONN_GET(conn->told))) {
 		call_done_rest(c, (size_t)n, bytes, 0);
 		return;
 	}
@@ -205,17 +230,23 @@ void call_done(const struct call *c, ssize_t n, const void *bytes)
 void call_done_part(struct call *c, size_t n, size_t all, const struct iovec *parts, size_t count,
 		    uint64_t t1)
 {
-	struct moved moved = call_claim(c, n, all, t1);
+	struct moved moved;
 	struct record *r;
 	uint32_t head;
 	char *to;
 
+	if (gate_is_shut()) {
+		call_pass(c, n);
+		c->off += n;
+		return;
+	}
+	thread_ready(); /* before the conn is told of again */
+	moved = call_claim(c, n, all, t1);
 	if (!moved.ours) {
 		if (c->conn->type != CONN_STREAM)
 			packet_parts(c, n, parts, count, t1);
 		return;
 	}
-	thread_ready();
 	head = call_head(c->conn, c->way, n, &moved.flags);
 	r = call_record(c, moved, n, head, t1);
 	/* the next part comes after this one, also where the counters were set just now */
@@ -251,7 +282,7 @@ void call_peeked(const struct call *c, ssize_t n)
 	struct moved moved = {c->off, RECORD_FLAG_PEEK, true};
 	struct record *r;
 
-	if (n <= 0)
+	if (n <= 0 || !gate_has_told(c->conn->told))
 		return;
 	if (c->conn->type != CONN_STREAM) {
 		packet_moved(c, n, &(struct packet){.flags = MSG_PEEK}, stamp_now());
@@ -273,7 +304,7 @@ void call_ended(const struct call *c)
 		return;
 	}
 	/* a program that polls a stream that has ended would fill the dump with its zeros */
-	if (c->conn->eof_told)
+	if (c->conn->eof_told || !gate_has_told(c->conn->told))
 		return;
 	thread_ready();
 	r = call_record(c, moved, 0, 0, stamp_now());

@@ -25,10 +25,10 @@
 #define STANDARD_RING	(4u << 20)
 #define STANDARD_FLUSH	1000
 #define SETTING_BYTES	24 /* of a number in the header */
-#define CONFIG_ROWS_MAX 12
+#define CONFIG_ROWS_MAX 13
 #define NOT_SET		UINT64_MAX
 
-enum config_kind { KIND_FLAG, KIND_NUMBER, KIND_PATH, KIND_NAME, KIND_CHOICE };
+enum config_kind { KIND_FLAG, KIND_NUMBER, KIND_PATH, KIND_NAME, KIND_CHOICE, KIND_WINDOW };
 
 const struct config_row config_rows[] = {
     {"DPROF_DISABLE", "0 or 1", "0", "1: the library does nothing at all"},
@@ -43,6 +43,9 @@ const struct config_row config_rows[] = {
      "the same, of what goes to the side that accepted the connection"},
     {"DPROF_RING", "bytes, 64K to 256M", "4M", "memory for records of a thread until they are written"},
     {"DPROF_FLUSH_MS", "ms, 10 to 60000", "1000", "how long a record waits at most before it is written"},
+    {"DPROF_WINDOW", "off, or W/P[,seed=N][,margin=T] in ms, s, m or h", "off",
+     "record for W in each P only, at the same moments on every host, and a margin (half a W, at most 1s) "
+     "around"},
     {"DPROF_TLS", "on or off", "on", "off: what passes through OpenSSL or GnuTLS is seen as ciphertext only"},
     {"DPROF_IO_URING", "report or refuse", "report",
      "refuse: the program is told that the kernel has no io_uring, so that it uses calls that can be seen"},
@@ -67,6 +70,7 @@ static const struct {
     {KIND_NUMBER, offsetof(struct config, head_request_bytes), 0, RING_DATA_MAX, {NULL}},
     {KIND_NUMBER, offsetof(struct config, ring_bytes), RING_BYTES_MIN, RING_BYTES_MAX, {NULL}},
     {KIND_NUMBER, offsetof(struct config, flush_ms), 10, 60000, {NULL}},
+    {KIND_WINDOW, offsetof(struct config, window_text), 0, 0, {NULL}},
     {KIND_CHOICE, offsetof(struct config, tls), 0, 0, {"on", "off"}},
     {KIND_CHOICE, offsetof(struct config, io_uring), 0, 0, {"report", "refuse"}},
     {KIND_FLAG, offsetof(struct config, follow), 0, 1, {NULL}},
@@ -85,7 +89,8 @@ static struct config config = {.head_bytes = NOT_SET,
 			       .head_request_bytes = NOT_SET,
 			       .ring_bytes = STANDARD_RING,
 			       .flush_ms = STANDARD_FLUSH,
-			       .follow = true};
+			       .follow = true,
+			       .window_text = "off"};
 static const struct config config_nothing = {.disable = true};
 static char bad_values[CONFIG_ROWS_MAX][64]; /* "" = was fine */
 static uint32_t complained;
@@ -175,6 +180,10 @@ static bool take_value(size_t row, const char *value)
 		return true;
 	case KIND_CHOICE:
 		return take_choice(row, value, (uint8_t *)field);
+	case KIND_WINDOW:
+		text_start(&t, field, CONFIG_WINDOW_BYTES);
+		text_add(&t, value);
+		return !t.full && window_parse(value, &config.window);
 	case KIND_PATH:
 		text_start(&t, field, CONFIG_PATH_BYTES);
 		absolute(&t, value);

@@ -10,8 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/window.h"
+
 #define CONFIG_PATH_BYTES 3072u /* leaves room for a file name below PATH_MAX */
 #define CONFIG_NAME_BYTES 256u
+#define CONFIG_WINDOW_BYTES 96u
 
 enum config_tls { CONFIG_TLS_ON, CONFIG_TLS_OFF };
 enum config_io_uring { CONFIG_IO_URING_REPORT, CONFIG_IO_URING_REFUSE };
@@ -31,6 +34,8 @@ struct config {
 	uint64_t head_request_bytes;
 	uint64_t ring_bytes; /* a power of two */
 	uint64_t flush_ms;
+	char window_text[CONFIG_WINDOW_BYTES];
+	struct window_plan window;
 };
 
 /* The settings; reads them at the first call. Safe from any thread and before our constructor. */

@@ -18,6 +18,7 @@
 #include "preload/emit.h"
 #include "preload/endpoint.h"
 #include "preload/flush.h"
+#include "preload/gate.h"
 #include "preload/process.h"
 #include "preload/real.h"
 #include "preload/slab.h"
@@ -92,15 +93,13 @@ static struct record *record_begin(uint8_t kind, uint8_t call, const struct conn
 static void tell_open(struct conn *conn, int fd, uint8_t call, uint16_t flags, struct sight *sight,
 		      uint64_t t0, uint64_t t1)
 {
+	uint32_t gate = gate_read();
 	struct record *r =
 	    record_begin(RECORD_OPEN, call, conn, (uint32_t)sizeof(struct endpoint) + sight->end.path_bytes);
 
-	conn->untold = r == NULL;
-	if (r == NULL) {
-		if (conn->type == CONN_STREAM)
-			conn->checked_at = 0;
+	CONN_SET(conn->told, r == NULL || gate == GATE_SHUT ? 0 : gate);
+	if (r == NULL)
 		return;
-	}
 	sight->end.off_in = conn->off[CONN_IN];
 	sight->end.off_out = conn->off[CONN_OUT];
 	r->flags = flags;
@@ -115,20 +114,26 @@ static void tell_open(struct conn *conn, int fd, uint8_t call, uint16_t flags, s
 		flush_ask_peer(conn->id, sight->end.inode);
 }
 
-/* `readable`: fd is still this socket, so the kernel can be asked. It may be the first thing that this thread
- * does. */
+/* `readable`: fd is still this socket, so the kernel can be asked. It may be the first thing that
+ * this thread does. */
 static void tell_close(const struct conn *conn, int fd, uint8_t call, uint16_t flags, bool readable)
 {
 	uint64_t t0 = stamp_now(), kernel[2];
 	struct counts *counts;
 	struct record *r;
 
+	if (!gate_has_told(conn->told))
+		return;
 	thread_ready();
 	if (!readable || !conn->counted || !truth_read(fd, conn->off, kernel))
 		kernel[CONN_IN] = kernel[CONN_OUT] = COUNT_UNKNOWN;
-	r = record_begin(RECORD_CLOSE, call, conn, sizeof *counts);
+	/* also while the gate is shut: what was told to be open is told to be closed */
+	r = emit_begin_always(sizeof *counts);
 	if (r == NULL)
 		return;
+	r->kind = RECORD_CLOSE;
+	r->call = call;
+	r->conn = conn->id;
 	r->flags = flags;
 	r->off = (uint64_t)fd;
 	r->t0 = t0;
@@ -152,6 +157,12 @@ static void tell_peer(const struct conn *conn, uint8_t call, uint64_t peer_inode
 	emit_commit(r);
 }
 
+/* It may never have been told, or in a window that was dropped. */
+static uint16_t way_it_came(const struct conn *conn)
+{
+	return conn->asks == CONN_OUT ? RECORD_FLAG_CONNECT : conn->asks == CONN_IN ? RECORD_FLAG_ACCEPT : 0;
+}
+
 void conn_tell_again(struct conn *conn, int fd, uint8_t call, uint16_t flags)
 {
 	struct sight sight;
@@ -161,6 +172,8 @@ void conn_tell_again(struct conn *conn, int fd, uint8_t call, uint16_t flags)
 		return;
 	if (sight.end.family == ENDPOINT_EVENT)
 		sight.end.cookie = conn->cookie;
+	if (!(flags & RECORD_FLAG_PARTIAL))
+		flags |= way_it_came(conn);
 	tell_open(conn, fd, call, flags, &sight, now, now);
 }
 
@@ -219,7 +232,7 @@ static void begin(struct conn *conn, int fd, uint8_t call, uint16_t flags, struc
 		return;
 	__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELAXED);
 	if (is_early(sight))
-		conn->untold = 1;
+		CONN_SET(conn->told, 0);
 	else
 		tell_open(conn, fd, call, flags, sight, t0, t1);
 }
@@ -227,7 +240,7 @@ static void begin(struct conn *conn, int fd, uint8_t call, uint16_t flags, struc
 /* A stream's end is worth telling also if its OPEN found no room. */
 static bool is_told(const struct conn *conn)
 {
-	return conn->id != 0 && (conn->type == CONN_STREAM || !conn->untold);
+	return conn->id != 0 && (conn->type == CONN_STREAM || conn->told != 0);
 }
 
 /* Drops the reference that an entry of the table held. */
@@ -364,7 +377,8 @@ void conn_open_pair(const int fds[2], uint8_t call, uint64_t t0, uint64_t t1)
 	tell_peer(conns[1], call, sights[0].end.inode);
 }
 
-/* Another descriptor of the same socket, copied before we looked at either; with a reference for the caller.
+/* Another descriptor of the same socket, copied before we looked at either; with a reference for the
+ * caller.
  */
 static struct conn *find_copy(uint64_t cookie)
 {
@@ -421,7 +435,8 @@ static struct conn *discover(int fd, uint8_t call)
 	return settle_in(fd, call, RECORD_FLAG_SEEN, &sight, now, now);
 }
 
-/* A pipe in a process that is recorded by now: look at it anew. False: it is still no matter of ours. */
+/* A pipe in a process that is recorded by now: look at it anew. False: it is still no matter of ours.
+ */
 static bool wake_up(int fd)
 {
 	struct conn **at = entry((unsigned int)fd, false), *waker = &conn_waker;
@@ -511,7 +526,7 @@ void conn_after_fork(void)
 		conn->version++;
 		conn->way = CONN_NO_WAY;
 		conn->eof_told = 0;
-		conn->untold = 0;
+		conn->told = 0;
 	}
 }
 

@@ -43,15 +43,17 @@ struct conn {
 	uint64_t cookie; /* tells a stale entry from what took its number: see struct sight */
 	uint32_t number : 24; /* place in the slab */
 	uint32_t type : 8;    /* enum conn_type */
-	uint32_t next_free;
+	union {
+		uint32_t next_free;
+		uint32_t told; /* opening of the gate in which its OPEN record was made (gate.h); 0: none */
+	};
 	uint8_t way;	     /* of the last bytes */
 	uint8_t family;	     /* enum endpoint_family */
 	uint8_t counted;     /* the kernel's counters are those of the program: TCP with no codec on top */
 	uint8_t checks_left; /* calls that must look, because somebody else moves bytes too */
 	uint8_t connecting;  /* connect said EINPROGRESS */
 	uint8_t eof_told;
-	uint8_t untold; /* its OPEN record was dropped: tell again */
-	uint8_t asks;	/* enum conn_way of what goes to the side that accepted */
+	uint8_t asks; /* enum conn_way of what goes to the side that accepted */
 };
 
 _Static_assert(sizeof(struct conn) == 64, "a conn is one cache line");
@@ -132,7 +134,8 @@ void conn_open_event(int fd, uint8_t call);
 /* stdio holds the socket too, and its reads and writes pass us by. */
 void conn_mark_partial(int fd, uint8_t call);
 
-/* Tells of the conn again: its OPEN record was dropped, or there is more to say. */
+/* Tells of the conn again: its OPEN record was dropped, or made before the gate was shut, or there
+ * is more to say. */
 void conn_tell_again(struct conn *conn, int fd, uint8_t call, uint16_t flags);
 
 #endif

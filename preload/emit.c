@@ -138,6 +138,24 @@ static bool emit_lost(struct thread *t)
 	return true;
 }
 
+static bool emit_passed(struct thread *t)
+{
+	struct record *r = emit_place(t, 0);
+
+	if (r == NULL)
+		return false;
+	r->kind = RECORD_GATED;
+	r->t1 = t->gated_t1 != 0 ? t->gated_t1 : stamp_now();
+	r->t0 = t->gated_t0 != 0 ? t->gated_t0 : r->t1;
+	r->off = t->gated_count;
+	/* a wait that was noted since the last record that was made began after the last one that was not */
+	if (t->wait.t0 < r->t1)
+		t->wait.t0 = t->wait.t1 < r->t1 ? t->wait.t1 : r->t1;
+	t->gated_count = 0;
+	emit_publish(t, r);
+	return true;
+}
+
 static bool emit_waited(struct thread *t)
 {
 	struct record *r = emit_place(t, 0);
@@ -163,6 +181,7 @@ static bool emit_pending(struct thread *t)
 		bool (*emit)(struct thread *t);
 	} order[] = {{THREAD_PENDING_START, emit_start},
 		     {THREAD_PENDING_LOST, emit_lost},
+		     {THREAD_PENDING_GATED, emit_passed},
 		     {THREAD_PENDING_WAIT, emit_waited}};
 
 	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {

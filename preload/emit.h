@@ -10,6 +10,7 @@
 #define DPROF_EMIT_H
 
 #include "common/record.h"
+#include "preload/gate.h"
 #include "preload/ring.h"
 #include "preload/thread.h"
 
@@ -42,9 +43,22 @@ static inline struct record *emit_try(uint32_t data_bytes)
 	return r;
 }
 
-/* The same, all zero but size_bytes; NULL: dropped. What waits to go before it (START, LOST, WAIT) goes
- * before it. */
-static inline struct record *emit_begin(uint32_t data_bytes)
+/* A record is not made, because the gate is shut; its call began at t0 (0: not known). No loss. */
+static inline void emit_gated(uint64_t t0)
+{
+	struct thread *t = &thread_self;
+
+	if (t->busy)
+		return;
+	if (t->gated_count++ == 0)
+		t->gated_t0 = t0;
+	t->gated_t1 = t0;
+	t->pending |= THREAD_PENDING_GATED;
+}
+
+/* Room for a record, all zero but size_bytes, whether or not the gate is open; NULL: dropped. What waits to
+ * go before it (START, LOST, GATED, WAIT) goes before it. */
+static inline struct record *emit_begin_always(uint32_t data_bytes)
 {
 	struct record *r = emit_try(data_bytes);
 
@@ -52,6 +66,16 @@ static inline struct record *emit_begin(uint32_t data_bytes)
 		return emit_begin_slow(data_bytes);
 	*r = (struct record){.size_bytes = r->size_bytes};
 	return r;
+}
+
+/* The same, if the gate is open. */
+static inline struct record *emit_begin(uint32_t data_bytes)
+{
+	if (gate_is_shut()) {
+		emit_gated(0);
+		return NULL;
+	}
+	return emit_begin_always(data_bytes);
 }
 
 /* Publishes what emit_begin() gave. size_bytes may have been lowered, if there was less data than thought. */

@@ -14,6 +14,7 @@
 
 #include "preload/config.h"
 #include "preload/conn.h"
+#include "preload/control.h"
 #include "preload/drain.h"
 #include "preload/emit.h"
 #include "preload/identity.h"
@@ -247,6 +248,7 @@ static int flush_open_dump(struct region *r)
 		return error;
 	tell_region_error(error);
 	region_note_anchor(r, &header.anchor);
+	control_begin((void *)((char *)r->head + REGION_CONTROL_AT), &header);
 	error = file_make_dir(config_get()->dir);
 	if (error == 0)
 		error = file_create(&file, config_get()->dir, &header);
@@ -256,7 +258,10 @@ static int flush_open_dump(struct region *r)
 	error = region_describe(r, &file, object);
 	if (error < 0)
 		tell_region_error(error);
-	return drain_object(&drain);
+	error = drain_object(&drain);
+	if (error == 0)
+		control_turn(&drain);
+	return error;
 }
 
 static int flush_open(void)
@@ -403,16 +408,24 @@ static void flush_add_rings(void)
 	flush_publish(&rings_made, r == -ENOMEM ? UINT32_MAX : (rings_made + 1) & INT32_MAX);
 }
 
+static uint64_t dropped_so_far(void)
+{
+	uint64_t dropped = region.head->dropped + region.head->unheard + drain.broken;
+
+	for (uint32_t i = 0; i < region.count; i++)
+		dropped += region.rings[i]->dropped;
+	return dropped;
+}
+
 static void flush_end(void)
 {
 	struct dump_end end = {.reason = flush_reason != NULL ? flush_reason : "exit"};
 	int r;
 
 	flush_drain(0, true);
+	control_end(&drain);
 	end.records = drain.records;
-	end.dropped = region.head->dropped + region.head->unheard + drain.broken;
-	for (uint32_t i = 0; i < region.count; i++)
-		end.dropped += region.rings[i]->dropped;
+	end.dropped = dropped_so_far();
 	end.untraced_threads = region.head->untraced_threads;
 	end.untraced_conns = region.head->untraced_conns;
 	end.io_uring = region.head->io_uring;
@@ -421,7 +434,7 @@ static void flush_end(void)
 	if (r < 0)
 		flush_stopped(r);
 	region.head->ended = 1;
-	if (end.records == 0 && end.dropped == 0) /* opened early, then nothing came */
+	if (end.records == 0 && end.dropped == 0 && !control_was_shut()) /* opened early, then nothing came */
 		sys_call(SYS_unlink, file.path);
 	region_remove(&region);
 	file_close(&file);
@@ -498,12 +511,14 @@ static void flush_loop(void)
 			flush_obey();
 		if (wishes & WISH_RING)
 			flush_add_rings();
+		control_turn(&drain);
 		if (now_ns >= due_ns) {
 			bool anchor = now_ns - anchor_ns >= FLUSH_ANCHOR_NS;
 
 			flush_drain(0, anchor);
 			anchor_ns = anchor ? now_ns : anchor_ns;
 			due_ns = now_ns + period_ns;
+			control_tell(&drain, dropped_so_far());
 			flush_look_at_user();
 			if (identity_alone())
 				wishes |= WISH_END;
@@ -514,7 +529,7 @@ static void flush_loop(void)
 			flush_end();
 			return;
 		}
-		sys_futex_wait(&flush_wishes, 0, due_ns);
+		sys_futex_wait(&flush_wishes, 0, control_due_ns(due_ns));
 	}
 }
 

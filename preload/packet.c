@@ -14,6 +14,7 @@
 #include "preload/config.h"
 #include "preload/emit.h"
 #include "preload/endpoint.h"
+#include "preload/gate.h"
 
 #define PACKET_LOOK_SHIFT 30 /* stamps of one look: about a second of ns, less of ticks */
 
@@ -39,7 +40,7 @@ static bool packet_look(const struct call *c, uint64_t t1)
 			return false;
 		}
 	}
-	if (conn->untold)
+	if (!gate_knows(CONN_GET(conn->told)))
 		conn_tell_again(conn, c->fd, c->name, RECORD_FLAG_SEEN);
 	return true;
 }
@@ -116,6 +117,12 @@ void packet_moved(const struct call *c, ssize_t n, const struct packet *p, uint6
 
 	if (n < 0 || (n == 0 && type == CONN_WAKE))
 		return;
+	if (gate_is_shut()) {
+		emit_gated(c->t0);
+		if (!(p->flags & MSG_PEEK) && CONN_GET(conn->id) == c->id)
+			__atomic_fetch_add(&conn->off[c->way], (uint64_t)n, __ATOMIC_RELAXED);
+		return;
+	}
 	thread_ready();
 	if (p->flags & MSG_PEEK)
 		flags |= RECORD_FLAG_PEEK;
@@ -153,7 +160,7 @@ void packet_ended(const struct call *c)
 		packet_bytes(c, 0, NULL, t1);
 		return;
 	}
-	if (c->conn->eof_told)
+	if (c->conn->eof_told || !gate_has_told(c->conn->told))
 		return;
 	thread_ready();
 	if (c->conn->type == CONN_WAKE)

@@ -22,6 +22,7 @@
 #define REGION_VERSION	     2u
 #define REGION_RINGS_MAX     4096u
 #define REGION_NO_RING	     UINT32_MAX
+#define REGION_CONTROL_AT    2048u /* struct control_block */
 #define REGION_PATH_AT	     4096u /* of the dump */
 #define REGION_HEADER_AT     8192u /* of the dump, packed */
 #define REGION_HEADER_BYTES  (56u << 10)
@@ -75,7 +76,7 @@ struct region {
 	uint32_t count; /* release: rings before it can be taken */
 };
 
-_Static_assert(sizeof(struct region_head) <= REGION_PATH_AT, "the head fits its page");
+_Static_assert(sizeof(struct region_head) <= REGION_CONTROL_AT, "the head fits its part");
 _Static_assert(REGION_TABLE_AT + REGION_RINGS_MAX * sizeof(struct region_place) <= REGION_FIRST_RING_AT,
 	       "the table fits");
 

@@ -133,7 +133,7 @@ EXPORT int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict addr_bytes, 
 
 void socket_shut(const struct call *c, int how)
 {
-	struct record *r = thread_ready() ? emit_begin(0) : NULL;
+	struct record *r = gate_has_told(c->conn->told) && thread_ready() ? emit_begin(0) : NULL;
 
 	if (r == NULL)
 		return;

@@ -9,6 +9,7 @@
 
 #include "preload/emit.h"
 #include "preload/flush.h"
+#include "preload/gate.h"
 #include "preload/stamp.h"
 #include "preload/sys.h"
 
@@ -107,7 +108,8 @@ void thread_gone(void)
 
 	if (!thread_has_ring() || t->busy)
 		return;
-	r = emit_begin(0);
+	/* a thread that nothing was told of, the gate being shut, ends untold */
+	r = gate_is_shut() && (t->pending & THREAD_PENDING_START) ? NULL : emit_begin_always(0);
 	if (r != NULL) {
 		r->kind = RECORD_END;
 		r->t0 = r->t1 = stamp_now();

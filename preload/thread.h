@@ -17,7 +17,12 @@
 
 struct ring;
 
-enum thread_pending { THREAD_PENDING_START = 1, THREAD_PENDING_LOST = 2, THREAD_PENDING_WAIT = 4 };
+enum thread_pending {
+	THREAD_PENDING_START = 1,
+	THREAD_PENDING_LOST = 2,
+	THREAD_PENDING_WAIT = 4,
+	THREAD_PENDING_GATED = 8
+};
 
 /* Waits since the last record. */
 struct thread_wait {
@@ -49,6 +54,9 @@ struct thread {
 	uint64_t lost_count;
 	uint64_t lost_t0;
 	uint64_t lost_t1;
+	uint64_t gated_count; /* records that were not made, the gate being shut */
+	uint64_t gated_t0;
+	uint64_t gated_t1;
 	uint64_t nested; /* records that handlers could not emit: counted by them alone */
 	uint64_t retry_ns;
 	uint32_t parent;

@@ -20,6 +20,7 @@
 
 #include "preload/emit.h"
 #include "preload/endpoint.h"
+#include "preload/gate.h"
 #include "preload/sys.h"
 #include "preload/thread.h"
 
@@ -113,9 +114,9 @@ bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uin
 
 	if (endpoint_cookie(fd) != conn->cookie)
 		return false;
-	if (conn->untold)
+	if (!gate_knows(CONN_GET(conn->told)))
 		conn_tell_again(conn, fd, 0, RECORD_FLAG_SEEN);
-	conn->checked_at = conn->untold ? 0 : now; /* else it is told of at the next call */
+	conn->checked_at = now;
 	expected[way] += len;
 	if (!conn->counted || !truth_read(fd, expected, kernel))
 		return true;

@@ -14,7 +14,7 @@ MAGIC = b"\x28\xb5\x2f\xfd"
 KINDS = {1: ("out", "off", "len"), 2: ("in", "off", "len"), 3: ("open", "fd", ""), 4: ("close", "fd", ""),
          5: ("resync", "", ""), 6: ("shutdown", "", "how"), 7: ("peer", "inode", ""), 8: ("wait", "object", "ready"),
          9: ("start", "parent", "tid"), 10: ("end", "", "tid"), 11: ("fork", "child", ""), 12: ("lost", "count", ""),
-         13: ("dgram_out", "", "len"), 14: ("dgram_in", "", "len"), 15: ("carrier", "off", "len")}
+         13: ("dgram_out", "", "len"), 14: ("dgram_in", "", "len"), 15: ("carrier", "off", "len"), 16: ("gated", "count", "")}
 FLAGS = ["burst", "eof", "peek", "nocopy", "late", "connect", "accept", "seen", "pair", "exit", "race", "partial", "tls"]
 
 

@@ -7,7 +7,6 @@
 #ifndef DPROF_TESTS_PRELOAD_DUMP_H
 #define DPROF_TESTS_PRELOAD_DUMP_H
 
-#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,12 +19,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #include <zstd.h>
 
 #include "common/dump.h"
+#include "tests/unit/preload_dir.h"
 
 #define DUMP_THREADS 256
 
@@ -34,7 +33,7 @@ struct dump_facts {
 	uint64_t next_seq[DUMP_THREADS];
 	uint64_t out[DUMP_THREADS]; /* records of kind OUT; their off counts up from 0 if `numbered` */
 	uint64_t lost[DUMP_THREADS];
-	uint64_t records, headers, anchors, ends, dropped;
+	uint64_t records, headers, anchors, windows, ends, dropped;
 	uint64_t end_records;
 	char reason[32];
 	uint32_t thread; /* of the block that is read */
@@ -67,10 +66,12 @@ static inline int dump_take_record(void *to, const struct record *r, struct slic
 	return 0;
 }
 
-static inline void dump_take_object(struct dump_facts *f, struct slice object)
+static inline void dump_take_object(void *to, struct slice object)
 {
+	struct dump_facts *f = to;
 	struct dump_header_read header;
 	struct dump_block block;
+	struct dump_window_read window;
 	struct dump_end_read end;
 	enum dump_kind kind;
 	uint64_t major;
@@ -91,6 +92,10 @@ static inline void dump_take_object(struct dump_facts *f, struct slice object)
 		assert_int_equal(block.seq, f->next_seq[block.thread]); /* neither twice nor missing */
 		assert_int_equal(dump_read_records(object, dump_take_record, f), 0);
 		break;
+	case DUMP_WINDOW:
+		assert_int_equal(dump_read_window(object, &window), 0);
+		f->windows += window.closed.stamp != 0;
+		break;
 	case DUMP_END:
 		assert_int_equal(dump_read_end(object, &end), 0);
 		f->ends++;
@@ -104,15 +109,14 @@ static inline void dump_take_object(struct dump_facts *f, struct slice object)
 	}
 }
 
-static inline void dump_facts_of(const char *path, struct dump_facts *f, bool numbered)
+/* Hands out the objects of a dump. */
+static inline void dump_objects_of(const char *path, void (*take)(void *to, struct slice object), void *to)
 {
 	FILE *in = fopen(path, "rb");
 	static uint8_t object[DUMP_OBJECT_BYTES_MAX];
 	struct stat st;
 	uint8_t *bytes;
 
-	memset(f, 0, sizeof *f);
-	f->numbered = numbered;
 	assert_non_null(in);
 	assert_int_equal(fstat(fileno(in), &st), 0);
 	bytes = malloc((size_t)st.st_size + 1);
@@ -124,69 +128,39 @@ static inline void dump_facts_of(const char *path, struct dump_facts *f, bool nu
 		assert_false(ZSTD_isError(frame));
 		n = ZSTD_decompress(object, sizeof object, bytes + at, frame);
 		assert_false(ZSTD_isError(n));
-		dump_take_object(f, (struct slice){object, n});
+		take(to, (struct slice){object, n});
 		at += frame;
 	}
 	free(bytes);
 }
 
-/* A fresh directory for a test; 0 or -1. */
-static inline int dump_top(char *path, size_t cap, const char *test)
+static inline void dump_facts_of(const char *path, struct dump_facts *f, bool numbered)
 {
-	const char *where = getenv("TMPDIR");
-
-	snprintf(path, cap, "%s/%s_XXXXXX", where != NULL ? where : "/tmp", test);
-	return mkdtemp(path) == NULL ? -1 : 0;
+	memset(f, 0, sizeof *f);
+	f->numbered = numbered;
+	dump_objects_of(path, dump_take_object, f);
 }
 
-/* The only dump in `dir`; its path. */
-static inline const char *dump_only(const char *dir)
-{
-	static char path[600];
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	int found = 0;
+struct dump_taking {
+	int (*take)(void *to, const struct record *r, struct slice data);
+	void *to;
+};
 
-	assert_non_null(d);
-	while ((e = readdir(d)) != NULL)
-		if (e->d_name[0] != '.') {
-			snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-			found++;
-		}
-	closedir(d);
-	assert_int_equal(found, 1);
-	return path;
+static inline void dump_take_block(void *to, struct slice object)
+{
+	struct dump_taking *t = to;
+	enum dump_kind kind;
+	uint64_t major;
+
+	if (dump_kind(object, &kind, &major) == 0 && kind == DUMP_BLOCK)
+		assert_int_equal(dump_read_records(object, t->take, t->to), 0);
 }
 
-static inline void dump_dir_remove(const char *dir)
+/* Hands out its records. */
+static inline void dump_records_of(const char *path,
+				   int (*take)(void *to, const struct record *r, struct slice data), void *to)
 {
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	char path[600];
-
-	if (d == NULL)
-		return;
-	while ((e = readdir(d)) != NULL) {
-		snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-		unlink(path);
-	}
-	closedir(d);
-	rmdir(dir);
-}
-
-/* How many regions of process `pid` there are. */
-static inline int dump_regions(pid_t pid)
-{
-	DIR *d = opendir("/dev/shm");
-	struct dirent *e;
-	int found = 0;
-	unsigned int uid, owner;
-
-	while (d != NULL && (e = readdir(d)) != NULL)
-		found += sscanf(e->d_name, "dprof.%u.%u.", &uid, &owner) == 2 && owner == (unsigned int)pid;
-	if (d != NULL)
-		closedir(d);
-	return found;
+	dump_objects_of(path, dump_take_block, &(struct dump_taking){take, to});
 }
 
 #endif

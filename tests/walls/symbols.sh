@@ -28,9 +28,9 @@ allow() {
 }
 
 hot='memcpy memset memmove clock_gettime'
-allow 'preload/stream preload/moved preload/packet preload/wait preload/call preload/conn preload/slab preload/emit preload/ring preload/stamp' "$hot"
+allow 'preload/stream preload/moved preload/packet preload/wait preload/call preload/conn preload/slab preload/emit preload/gate preload/ring preload/stamp' "$hot"
 flusher="$hot memcmp strlen memchr strcmp strncmp ZSTD_createCCtx_advanced ZSTD_freeCCtx ZSTD_CCtx_setParameter ZSTD_compress2 ZSTD_compressBound ZSTD_isError"
-allow 'preload/flush preload/drain preload/encoder preload/file preload/region preload/identity preload/peer preload/salvage preload/say preload/text common/encode' "$flusher"
+allow 'preload/flush preload/drain preload/encoder preload/file preload/region preload/identity preload/peer preload/salvage preload/say preload/text preload/control common/encode common/window' "$flusher"
 # What starts it does so on the program's thread.
 allow 'preload/spawn' "$flusher __errno_location"
 
