@@ -447,7 +447,7 @@ static bool wake_up(int fd)
 	return true;
 }
 
-struct conn *conn_enter(int fd, uint8_t call)
+static __attribute__((noinline)) struct conn *enter(int fd, uint8_t call)
 {
 	struct conn *conn;
 	struct sight sight;
@@ -473,6 +473,14 @@ struct conn *conn_enter(int fd, uint8_t call)
 	now = stamp_now();
 	begin(conn, fd, call, RECORD_FLAG_SEEN, &sight, now, now);
 	return conn;
+}
+
+/* A pipeline that nobody records turns back here, before anything is saved. */
+struct conn *conn_enter(int fd, uint8_t call)
+{
+	if (conn_of(fd) == &conn_waker && !process_traced())
+		return NULL;
+	return enter(fd, call);
 }
 
 void conn_copy(int from, int to, uint8_t call)

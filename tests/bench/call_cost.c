@@ -70,11 +70,41 @@ static int open_tcp(int fd[2])
 	return fd[0] < 0 ? -1 : 0;
 }
 
+/* Nothing else is recorded here, so neither is the pipe: the way of a shell's pipeline. */
+static int open_pipe(int fd[2])
+{
+	return pipe(fd);
+}
+
+/* A pipe in a process that is recorded. */
+static int open_wake(int fd[2])
+{
+	int pair[2];
+
+	return open_pair(pair) || write(pair[0], "x", 1) != 1 || pipe(fd) ? -1 : 0;
+}
+
+static int open_udp(int fd[2])
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(a);
+
+	fd[0] = socket(AF_INET, SOCK_DGRAM, 0);
+	fd[1] = socket(AF_INET, SOCK_DGRAM, 0);
+	return bind(fd[0], (struct sockaddr *)&a, len) || getsockname(fd[0], (struct sockaddr *)&a, &len) ||
+		       connect(fd[1], (struct sockaddr *)&a, len)
+		   ? -1
+		   : 0;
+}
+
 static const struct bench benches[] = {
     {"null-1", "read + write, no socket, 1 byte", open_null, false, 1, 400000},
     {"pair-1", "read + write, socketpair, 1 byte", open_pair, false, 1, 200000},
     {"tcp-1", "read + write, TCP loopback, 1 byte", open_tcp, false, 1, 60000},
     {"pair-64", "read + write, socketpair, 64 bytes", open_pair, false, 64, 200000},
+    {"pipe-1", "read + write, pipe, nothing recorded", open_pipe, false, 1, 400000},
+    {"wake-1", "read + write, pipe of a recorded process", open_wake, false, 1, 200000},
+    {"udp-1", "read + write, UDP loopback, 1 byte", open_udp, false, 1, 60000},
     {"null-1-mt", "read + write, no socket, 1 byte, 2 threads", open_null, true, 1, 400000},
     {"pair-1-mt", "read + write, socketpair, 1 byte, 2 threads", open_pair, true, 1, 200000},
 };
