@@ -61,41 +61,44 @@ static void *uring_find(const char *name)
 
 #define URING_FIND(name) ((__typeof__(&name))uring_find(#name))
 
+/* liburing's functions call one another by name: the outermost counts. */
+static __thread uint32_t uring_depth __attribute__((tls_model("initial-exec")));
+
 static int uring_made(int r)
 {
-	if (r >= 0)
+	if (--uring_depth == 0 && r >= 0)
 		uring_used(true);
 	return r;
 }
 
+/* One of liburing's functions, unless there is none or it is refused. */
+#define URING_CALL(name, ...)                                                                                \
+	do {                                                                                                 \
+		__typeof__(&name) next = uring_refused() ? NULL : (__typeof__(&name))uring_find(#name);      \
+		if (next == NULL)                                                                            \
+			return -ENOSYS;                                                                      \
+		uring_depth++;                                                                               \
+		return uring_made(next(__VA_ARGS__));                                                        \
+	} while (0)
+
 EXPORT int io_uring_queue_init(unsigned int entries, struct io_uring *ring, unsigned int flags)
 {
-	__typeof__(&io_uring_queue_init) next = uring_refused() ? NULL : URING_FIND(io_uring_queue_init);
-
-	return next == NULL ? -ENOSYS : uring_made(next(entries, ring, flags));
+	URING_CALL(io_uring_queue_init, entries, ring, flags);
 }
 
 EXPORT int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,
 				      struct io_uring_params *params)
 {
-	__typeof__(&io_uring_queue_init_params) next =
-	    uring_refused() ? NULL : URING_FIND(io_uring_queue_init_params);
-
-	return next == NULL ? -ENOSYS : uring_made(next(entries, ring, params));
+	URING_CALL(io_uring_queue_init_params, entries, ring, params);
 }
 
 EXPORT int io_uring_queue_init_mem(unsigned int entries, struct io_uring *ring,
 				   struct io_uring_params *params, void *memory, size_t bytes)
 {
-	__typeof__(&io_uring_queue_init_mem) next =
-	    uring_refused() ? NULL : URING_FIND(io_uring_queue_init_mem);
-
-	return next == NULL ? -ENOSYS : uring_made(next(entries, ring, params, memory, bytes));
+	URING_CALL(io_uring_queue_init_mem, entries, ring, params, memory, bytes);
 }
 
 EXPORT int io_uring_setup(unsigned int entries, struct io_uring_params *params)
 {
-	__typeof__(&io_uring_setup) next = uring_refused() ? NULL : URING_FIND(io_uring_setup);
-
-	return next == NULL ? -ENOSYS : uring_made(next(entries, params));
+	URING_CALL(io_uring_setup, entries, params);
 }
