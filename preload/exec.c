@@ -8,6 +8,10 @@
  * threads go on if the call fails. Invariant: the arguments are the program's own; the environment has what
  * follow.h adds.
  */
+#include "preload/exec.h"
+
+#include <string.h>
+
 #include "preload/call.h"
 #include "preload/follow.h"
 #include "preload/sys.h"
@@ -39,6 +43,18 @@ static const char *exec_certain(const char *file)
 		if (*s == '/')
 			return file;
 	return NULL;
+}
+
+long exec_by_number(long number, const long arguments[6])
+{
+	long a[6];
+	int env = number == SYS_execve ? 2 : 3;
+	bool paused;
+
+	memcpy(a, arguments, sizeof a);
+	a[env] = (long)FOLLOW((char **)a[env]);
+	paused = exec_begin(number == SYS_execve ? (const char *)a[0] : NULL);
+	return exec_failed(paused, (int)arch_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]));
 }
 
 EXPORT int execve(const char *path, char *const argv[], char *const env[])

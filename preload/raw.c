@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * raw.c - the numbers of syscall(2) that move bytes, make, copy or close descriptors, or end the process.
+ * raw.c - the numbers of syscall(2) that move bytes, make, copy or close descriptors, or end the program.
  * App's threads, hot. One raw system call each, with the program's own arguments; no cancellation point and
  * no libc behind it, as with libc's syscall(). What is not in raw_ours never comes here (arch_syscall.S).
  *
@@ -14,6 +14,7 @@
 #include <linux/close_range.h>
 
 #include "preload/call.h"
+#include "preload/exec.h"
 #include "preload/fd.h"
 #include "preload/moved.h"
 #include "preload/socket.h"
@@ -53,6 +54,8 @@ const uint8_t raw_ours[RAW_NUMBERS] = {
     [SYS_eventfd2] = 1,
     [SYS_epoll_create] = 1,
     [SYS_epoll_create1] = 1,
+    [SYS_execve] = 1,
+    [SYS_execveat] = 1,
     [SYS_exit_group] = 1,
     [SYS_io_uring_setup] = 1,
     [SYS_io_uring_enter] = 1,
@@ -365,6 +368,9 @@ static long raw_dispatch(const struct raw *r)
 	case SYS_io_uring_enter:
 	case SYS_io_uring_register:
 		return raw_uring(r);
+	case SYS_execve:
+	case SYS_execveat:
+		return exec_by_number(r->number, r->a);
 	case SYS_exit_group:
 		return raw_exit(r);
 	default:
