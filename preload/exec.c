@@ -14,6 +14,7 @@
 
 #include "preload/call.h"
 #include "preload/follow.h"
+#include "preload/seccomp.h"
 #include "preload/sys.h"
 
 extern char **environ;
@@ -21,7 +22,7 @@ extern char **environ;
 /* Before the real call. Where there is no such file, it will fail: programs search their PATH like that. */
 static bool exec_begin(const char *path)
 {
-	if (!process_traced())
+	if (!process_traced() || !seccomp_allows(SECCOMP_PAUSE))
 		return false;
 	if (path != NULL && sys_call(SYS_access, path, X_OK) < 0)
 		return false;

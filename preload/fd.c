@@ -116,7 +116,7 @@ bool fd_replace_begin(int from, int to, uint8_t call)
 
 	if (from == to)
 		return false;
-	if (conn != NULL && conn->id != 0 && sys_call(SYS_fcntl, from, F_GETFD) < 0)
+	if (conn != NULL && conn->id != 0 && process_check() && sys_call(SYS_fcntl, from, F_GETFD) < 0)
 		return false;
 	conn_retire(to, call);
 	return true;

@@ -23,6 +23,7 @@
 #include "preload/region.h"
 #include "preload/salvage.h"
 #include "preload/say.h"
+#include "preload/seccomp.h"
 #include "preload/spawn.h"
 #include "preload/stamp.h"
 #include "preload/sys.h"
@@ -463,7 +464,7 @@ static void flush_look_at_user(void)
 {
 	uint32_t uid, gid;
 
-	if (flush_uid == 0 && identity_program_user(&uid, &gid))
+	if (flush_uid == 0 && seccomp_allows(SECCOMP_RIGHTS) && identity_program_user(&uid, &gid))
 		flush_become(uid, gid);
 }
 
@@ -492,8 +493,11 @@ static void breathe(void *unused)
 /* Dumps that processes killed in this directory left unfinished. */
 static void flush_salvage(void)
 {
-	struct salvage s = {
-	    .encoder = &encoder, .dir = config_get()->dir, .uid = flush_uid, .breathe = breathe};
+	struct salvage s = {.encoder = &encoder,
+			    .dir = config_get()->dir,
+			    .uid = flush_uid,
+			    .dropped = flush_uid == 0 && !identity_is_filtered(),
+			    .breathe = breathe};
 
 	salvage_all(&s);
 }
@@ -504,7 +508,7 @@ static void flush_loop(void)
 	uint64_t now_ns = sys_clock_ns(CLOCK_MONOTONIC), due_ns = now_ns + period_ns, anchor_ns = now_ns;
 
 	for (;;) {
-		uint32_t wishes = __atomic_exchange_n(&flush_wishes, 0, __ATOMIC_ACQ_REL);
+		uint32_t wishes = __atomic_exchange_n(&flush_wishes, 0, __ATOMIC_ACQ_REL), status;
 
 		now_ns = sys_clock_ns(CLOCK_MONOTONIC);
 		if (wishes & WISH_USER)
@@ -520,8 +524,10 @@ static void flush_loop(void)
 			due_ns = now_ns + period_ns;
 			control_tell(&drain, dropped_so_far());
 			flush_look_at_user();
-			if (identity_alone())
-				wishes |= WISH_END;
+			if (identity_alone(&status)) {
+				flush_end();
+				sys_call(SYS_exit, status); /* the last thread's is the process's */
+			}
 		} else if (wishes & WISH_DRAIN) {
 			flush_drain(2 * RING_WAKE_PART, false);
 		}

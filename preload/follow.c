@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "preload/config.h"
+#include "preload/seccomp.h"
 #include "preload/sys.h"
 #include "preload/text.h"
 
@@ -176,7 +177,7 @@ void follow_clean(void)
 static bool make_plan(char *const *env, struct plan *p)
 {
 	*p = (struct plan){.library_missing = library[0] != '\0', .missing = (1u << kept_count) - 1};
-	if (!follow_on || env == NULL)
+	if (!follow_on || env == NULL || !seccomp_allows(SECCOMP_PAUSE))
 		return false;
 	for (; env[p->entries] != NULL; p->entries++) {
 		const char *entry = env[p->entries];

@@ -14,6 +14,7 @@
 #define STAT_STATE	 3 /* fields of /proc/pid/stat, as in proc(5) */
 #define STAT_NUM_THREADS 20
 #define STAT_STARTTIME	 22
+#define STAT_EXIT_CODE	 52
 
 static void read_text(const char *path, char *to, size_t cap)
 {
@@ -80,11 +81,12 @@ uint64_t identity_boot_start(uint32_t of)
 	return stat_dead(stat) ? 0 : stat_number(stat, STAT_STARTTIME);
 }
 
-bool identity_alone(void)
+bool identity_alone(uint32_t *status)
 {
 	char stat[1024];
 
 	read_stat(0, stat, sizeof stat);
+	*status = (uint32_t)(stat_number(stat, STAT_EXIT_CODE) >> 8) & 0xff;
 	return *stat_field(stat, STAT_STATE) == 'Z' && stat_number(stat, STAT_NUM_THREADS) == 2;
 }
 
@@ -121,6 +123,17 @@ bool identity_program_user(uint32_t *uid, uint32_t *gid)
 	*uid = uids[1];
 	*gid = gids[1];
 	return uids[0] != 0 && uids[1] != 0 && uids[2] != 0;
+}
+
+bool identity_is_filtered(void)
+{
+	char status[4096];
+
+	read_text("/proc/thread-self/status", status, sizeof status);
+	for (const char *s = status; *s != '\0'; s++)
+		if (text_after(s, "\nSeccomp:\t0") != NULL)
+			return false;
+	return true;
 }
 
 static uint64_t read_netns(void)

@@ -22,11 +22,14 @@ void identity_read(struct identity *id, struct dump_header *h);
  * parent. */
 uint64_t identity_boot_start(uint32_t pid);
 
-/* Are we the last thread of this process that lives? */
-bool identity_alone(void);
+/* Are we the last thread of this process that lives? Then what its first one said with exit(2). */
+bool identity_alone(uint32_t *status);
 
 /* The effective user and group of the program's main thread; false if the system does not tell, or while the
  * program can be root again. */
 bool identity_program_user(uint32_t *uid, uint32_t *gid);
+
+/* A seccomp filter holds, or nobody can tell. */
+bool identity_is_filtered(void);
 
 #endif

@@ -10,6 +10,7 @@
 #include "preload/flush.h"
 #include "preload/follow.h"
 #include "preload/say.h"
+#include "preload/seccomp.h"
 #include "preload/stamp.h"
 #include "preload/sys.h"
 #include "preload/thread.h"
@@ -94,6 +95,11 @@ bool process_start(void)
 
 	if (process_traced())
 		return true;
+	if (!seccomp_allows(SECCOMP_BEGIN | SECCOMP_OURS)) {
+		SAY("not traced: a seccomp filter of the program leaves no room for it");
+		process_off();
+		return false;
+	}
 	config_complain();
 	r = flush_start();
 	say_pending();
@@ -123,6 +129,8 @@ bool process_is_forked(void)
 
 void process_forked(void)
 {
+	if (__atomic_load_n(&process_state, __ATOMIC_ACQUIRE) == STATE_OFF)
+		return;
 	if ((uint32_t)sys_call(SYS_getpid) != pid && process_mark.original != 0)
 		process_mark = (struct process_mark){0};
 	process_check();
@@ -141,8 +149,18 @@ void process_finish(const char *reason)
 	say_pending();
 }
 
+void process_leave(const char *reason, const char *words)
+{
+	process_finish(reason);
+	flush_is_over();
+	finishing = 0; /* an exit has nothing to wait for */
+	SAY(words);
+}
+
 bool process_pause(const char *reason)
 {
+	if (!seccomp_allows(SECCOMP_BEGIN | SECCOMP_OURS | SECCOMP_PAUSE))
+		return false;
 	if (!process_traced() || thread_self.busy || thread_many || process_is_vfork_child())
 		return false;
 	if (__atomic_exchange_n(&finishing, 1, __ATOMIC_ACQ_REL))

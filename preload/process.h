@@ -69,6 +69,9 @@ void process_finish(const char *reason);
 bool process_pause(const char *reason);
 void process_resume(void);
 
+/* Ends the dump for good while the program goes on, and says so. */
+void process_leave(const char *reason, const char *words);
+
 /* The pid as it was at the start or at the last fork. */
 uint32_t process_pid(void);
 

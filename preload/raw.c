@@ -17,6 +17,7 @@
 #include "preload/exec.h"
 #include "preload/fd.h"
 #include "preload/moved.h"
+#include "preload/seccomp.h"
 #include "preload/socket.h"
 #include "preload/sys.h"
 #include "preload/uring.h"
@@ -57,6 +58,8 @@ const uint8_t raw_ours[RAW_NUMBERS] = {
     [SYS_execve] = 1,
     [SYS_execveat] = 1,
     [SYS_exit_group] = 1,
+    [SYS_prctl] = 1,
+    [SYS_seccomp] = 1,
     [SYS_io_uring_setup] = 1,
     [SYS_io_uring_enter] = 1,
     [SYS_io_uring_register] = 1,
@@ -373,6 +376,12 @@ static long raw_dispatch(const struct raw *r)
 		return exec_by_number(r->number, r->a);
 	case SYS_exit_group:
 		return raw_exit(r);
+	case SYS_prctl:
+		seccomp_before_prctl(r->a[0], r->a[1], (const void *)r->a[2]);
+		return raw_do(r);
+	case SYS_seccomp:
+		seccomp_before(r->a[0], r->a[1], (const void *)r->a[2]);
+		return raw_do(r);
 	default:
 		return raw_out(r);
 	}

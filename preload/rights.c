@@ -15,6 +15,7 @@
 #include "preload/call.h"
 #include "preload/config.h"
 #include "preload/flush.h"
+#include "preload/seccomp.h"
 #include "preload/serves.h"
 #include "preload/sys.h"
 
@@ -30,15 +31,16 @@ static bool rights_suffice(uint32_t uid)
 
 static bool rights_are_ours(void)
 {
-	return process_check() && !process_is_vfork_child();
+	return process_check() && seccomp_allows(SECCOMP_PROGRAM | SECCOMP_PAUSE) &&
+	       !process_is_vfork_child();
 }
 
 /* Before the call; uid is what the effective user will be, (uid_t)-1: as it is. */
 static void rights_leave(uid_t uid)
 {
-	if (uid == 0 || uid == (uid_t)-1 || sys_call(SYS_geteuid) != 0)
+	if (uid == 0 || uid == (uid_t)-1 || !rights_are_ours() || sys_call(SYS_geteuid) != 0)
 		return;
-	if (rights_are_ours() && !process_traced() && !rights_suffice(uid) && serves_look())
+	if (!process_traced() && !rights_suffice(uid) && serves_look())
 		process_start();
 }
 
@@ -47,7 +49,7 @@ static int rights_left(int r)
 {
 	uint32_t real, effective, saved;
 
-	if (r < 0 || !process_traced() || process_is_vfork_child())
+	if (r < 0 || !process_traced() || !rights_are_ours() || !seccomp_allows(SECCOMP_RIGHTS))
 		return r;
 	if (sys_call(SYS_getresuid, &real, &effective, &saved) == 0 && real != 0 && effective != 0 &&
 	    saved != 0)
@@ -102,7 +104,8 @@ EXPORT int unshare(int flags)
 
 EXPORT int setns(int fd, int type)
 {
-	bool user = (type & CLONE_NEWUSER) != 0 || sys_call(SYS_ioctl, fd, NS_GET_NSTYPE) == CLONE_NEWUSER;
+	bool user = (type & CLONE_NEWUSER) != 0 || (process_traced() && rights_are_ours() &&
+						    sys_call(SYS_ioctl, fd, NS_GET_NSTYPE) == CLONE_NEWUSER);
 	bool paused = user && process_pause("setns");
 	int r = REAL(setns)(fd, type);
 

@@ -301,7 +301,7 @@ static void tell(struct salvage *s, const struct wreck *w, enum salvage_result r
 /* The file is open: lock it, look at it, finish it. */
 static void salvage_opened(struct salvage *s, struct wreck *w)
 {
-	bool other_user, any_user = s->uid == SALVAGE_ALL_USERS || s->uid == 0;
+	bool other_user, any_user = s->uid == SALVAGE_ALL_USERS || s->dropped;
 	int r = (int)sys_call(SYS_fstat, w->fd, &w->st);
 
 	if (r < 0 || !S_ISREG(w->st.st_mode) || (!any_user && w->st.st_uid != s->uid)) {

@@ -35,6 +35,12 @@ static uint32_t notes_ready;
 static uint32_t note_next; /* flusher only */
 
 static uint64_t stderr_device, stderr_inode;
+static bool muted;
+
+void say_mute(void)
+{
+	__atomic_store_n(&muted, true, __ATOMIC_RELAXED);
+}
 
 __attribute__((constructor(101))) static void say_start(void)
 {
@@ -84,7 +90,7 @@ static void say_list(const char *first, va_list more)
 	char line[SAY_BYTES];
 	struct text t;
 
-	if (!may_write())
+	if (__atomic_load_n(&muted, __ATOMIC_RELAXED) || !may_write())
 		return;
 	text_start(&t, line, sizeof line - 1);
 	text_add(&t, "dprof[");

@@ -21,4 +21,7 @@ void say_pending(void);
 /* The words for -errno. */
 const char *say_error(int error);
 
+/* From here on nothing may be said. */
+void say_mute(void);
+
 #endif

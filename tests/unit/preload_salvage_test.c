@@ -51,6 +51,7 @@ static struct seen salvage(const char *dir, int breaths)
 	struct salvage s = {.encoder = &encoder,
 			    .dir = dir,
 			    .uid = geteuid(),
+			    .dropped = geteuid() == 0,
 			    .breathe = breathe,
 			    .report = see,
 			    .to = &seen};
