@@ -30,6 +30,7 @@ enum record_data {
 	RECORD_DATA_COUNTS,   /* struct counts */
 	RECORD_DATA_NAME,     /* text, no NUL */
 	RECORD_DATA_DATAGRAM, /* struct datagram, then its first bytes */
+	RECORD_DATA_SESSION,  /* struct tls_session */
 };
 
 #define RECORD_ALIGN	 8u
@@ -93,6 +94,16 @@ struct datagram {
 	uint8_t addr[16];
 };
 
+#define TLS_RANDOM_BYTES 32u
+
+/* A TLS session. Its client random is also in the ClientHello, in the clear: there is the stream that carries
+ * it. Offsets are of the plaintext, at the moment of the record. */
+struct tls_session {
+	uint8_t random[TLS_RANDOM_BYTES];
+	uint64_t off_in;
+	uint64_t off_out;
+};
+
 /* One row of record.def, for printing and for readers. */
 struct record_info {
 	const char *name;
@@ -113,5 +124,6 @@ _Static_assert(sizeof(struct record) == 40, "the ring's record has no padding");
 _Static_assert(sizeof(struct endpoint) == 88, "the endpoint has no padding");
 _Static_assert(sizeof(struct counts) == 32, "the counts have no padding");
 _Static_assert(sizeof(struct datagram) == 20, "the datagram has no padding");
+_Static_assert(sizeof(struct tls_session) == 48, "the session has no padding");
 
 #endif

@@ -45,6 +45,16 @@ uint64_t conn_untraced(void)
 	return __atomic_load_n(&untraced, __ATOMIC_RELAXED);
 }
 
+void conn_count_untraced(void)
+{
+	__atomic_fetch_add(&untraced, 1, __ATOMIC_RELAXED);
+}
+
+uint32_t conn_number(void)
+{
+	return __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
+}
+
 /* ---- the table ---- */
 
 /* The place of fd in the table; NULL if it has none and `make` is false, or it is too large. */
@@ -213,7 +223,7 @@ static bool is_early(const struct sight *sight)
 static void begin(struct conn *conn, int fd, uint8_t call, uint16_t flags, struct sight *sight, uint64_t t0,
 		  uint64_t t1)
 {
-	uint32_t none = 0, id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
+	uint32_t none = 0, id = conn_number();
 	uint64_t kernel[2];
 
 	describe(conn, sight);
@@ -321,7 +331,7 @@ static struct conn *settle_in(int fd, uint8_t call, uint16_t flags, struct sight
 
 	thread_ready();
 	if (conn == NULL) {
-		__atomic_fetch_add(&untraced, 1, __ATOMIC_RELAXED);
+		conn_count_untraced();
 		return NULL;
 	}
 	describe(conn, sight);

@@ -127,6 +127,10 @@ void conn_close_all(void);
 
 /* Connections that could not be traced because there was no place for them. */
 uint64_t conn_untraced(void);
+void conn_count_untraced(void);
+
+/* The number of a new conn, for records; for what is a connection and no descriptor (tls.c). */
+uint32_t conn_number(void);
 
 /* eventfd() made it: it gets its number before a fork shares it. */
 void conn_open_event(int fd, uint8_t call);

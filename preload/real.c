@@ -31,6 +31,7 @@ struct real_row {
 };
 
 static const struct real_row rows[] = {
+#define TLS_CALL(name, kind)   /* tls_find.c */
 #define CALL(name, kind, need) {#name, offsetof(struct real, name), REAL_##need},
 #include "preload/calls.def"
 };

@@ -60,6 +60,7 @@ int io_uring_setup(unsigned int entries, struct io_uring_params *params);
 int __select(int count, fd_set *in, fd_set *out, fd_set *odd, struct timeval *timeout);
 
 struct real {
+#define TLS_CALL(name, kind)
 #define CALL(name, kind, need) __typeof__(&name) name;
 #include "preload/calls.def"
 };

@@ -60,6 +60,9 @@
 	COLUMN(OFF_OUT, "endpoint.off_out", NULL, OUT_COUNT)                                                 \
 	COLUMN(PEER_PID, "endpoint.peer_pid", NULL, OUT_COUNT)                                               \
 	COLUMN(PATH, "endpoint.path", NULL, OUT_TEXT)                                                        \
+	COLUMN(RANDOM, "session.random", NULL, OUT_TEXT)                                                     \
+	COLUMN(PLAIN_IN, "session.off_in", NULL, OUT_COUNT)                                                  \
+	COLUMN(PLAIN_OUT, "session.off_out", NULL, OUT_COUNT)                                                \
 	COLUMN(DATA, "data", NULL, OUT_TEXT)
 
 enum column {
@@ -264,6 +267,22 @@ static void put_endpoint(struct dumping *d, const struct store_record *r)
 	}
 }
 
+static void put_session(struct dumping *d, const struct store_record *r)
+{
+	struct tls_session s;
+
+	memcpy(&s, r->data, sizeof(s));
+	d->values[COLUMN_RANDOM] = out_text(hex(d, s.random, sizeof(s.random)));
+	d->values[COLUMN_PLAIN_IN] = out_count(s.off_in);
+	d->values[COLUMN_PLAIN_OUT] = out_count(s.off_out);
+	put_detail(d, "random");
+	put_detail(d, d->hex.items ? d->hex.items : "");
+	if (s.off_in || s.off_out) {
+		put_detail_number(d, "off_in", s.off_in);
+		put_detail_number(d, "off_out", s.off_out);
+	}
+}
+
 /* Data that is not laid out as its kind says (from another writer, or damaged) is shown raw. */
 static void put_data(struct dumping *d, const struct store_record *r, const struct record_info *info)
 {
@@ -278,6 +297,8 @@ static void put_data(struct dumping *d, const struct store_record *r, const stru
 		put_endpoint(d, r);
 	} else if (layout == RECORD_DATA_DATAGRAM && r->data_len >= sizeof(struct datagram)) {
 		put_datagram(d, r);
+	} else if (layout == RECORD_DATA_SESSION && r->data_len == sizeof(struct tls_session)) {
+		put_session(d, r);
 	} else if (layout == RECORD_DATA_NAME) {
 		d->values[COLUMN_NAME] = out_text(plain(d, r->data, r->data_len));
 		put_detail(d, d->plain.items ? d->plain.items : "");

@@ -14,8 +14,8 @@ MAGIC = b"\x28\xb5\x2f\xfd"
 KINDS = {1: ("out", "off", "len"), 2: ("in", "off", "len"), 3: ("open", "fd", ""), 4: ("close", "fd", ""),
          5: ("resync", "", ""), 6: ("shutdown", "", "how"), 7: ("peer", "inode", ""), 8: ("wait", "object", "ready"),
          9: ("start", "parent", "tid"), 10: ("end", "", "tid"), 11: ("fork", "child", ""), 12: ("lost", "count", ""),
-         13: ("dgram_out", "", "len"), 14: ("dgram_in", "", "len"), 15: ("carrier", "off", "len"), 16: ("gated", "count", "")}
-FLAGS = ["burst", "eof", "peek", "nocopy", "late", "connect", "accept", "seen", "pair", "exit", "race", "partial", "tls"]
+         13: ("dgram_out", "", "len"), 14: ("dgram_in", "", "len"), 15: ("tls", "", ""), 16: ("gated", "count", "")}
+FLAGS = ["burst", "eof", "peek", "nocopy", "late", "connect", "accept", "seen", "pair", "exit", "race", "partial"]
 
 
 def frames(data):
@@ -89,6 +89,8 @@ def records(block, calls):
             record.update(counts(data))
         elif kind in (13, 14):
             record.update(datagram(data))
+        elif kind == 15:
+            record.update(zip(("random", "off_in", "off_out"), (data[:32].hex(), *struct.unpack_from("<QQ", data, 32))))
         elif kind == 9:
             record["name"] = data.decode("latin-1")
         yield record
