@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "analyzer/err.h"
+#include "analyzer/pass/layer.h"
 #include "analyzer/pass/pipeline.h"
 #include "analyzer/vec.h"
 
@@ -228,7 +229,8 @@ static const char *unix_path(const struct model *m, const struct link *link, cha
 {
 	for (int side = LINK_SERVER; side >= LINK_CLIENT; side--)
 		for (uint32_t i = 0; i < link->ends[side].view_count; i++) {
-			const struct view *v = &m->conns.views[link->ends[side].views[i]];
+			const struct view *v =
+			    layer_bottom(&m->conns, &m->conns.views[link->ends[side].views[i]]);
 
 			if (v->path && v->path_len) {
 				bool abstract = !v->path[0];

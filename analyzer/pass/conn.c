@@ -8,6 +8,7 @@
 #include "analyzer/pass/conn.h"
 
 #include "analyzer/hash.h"
+#include "analyzer/pass/layer.h"
 #include "analyzer/pass/ranges.h"
 #include "analyzer/pass/socket.h"
 #include "analyzer/vec.h"
@@ -52,6 +53,7 @@ static bool has_conn(const struct store_record *r)
 	case RECORD_PEER:
 	case RECORD_DGRAM_OUT:
 	case RECORD_DGRAM_IN:
+	case RECORD_TLS:
 		return r->conn != RECORD_CONN_NONE;
 	default:
 		return false;
@@ -203,6 +205,29 @@ static int take_open(struct build *b, struct view *v, const struct store_record 
 	return err ? err : set_scope(b, v, &v->remote);
 }
 
+static bool is_session(const struct store_record *r)
+{
+	return r->kind == RECORD_TLS && r->data_len == sizeof(struct tls_session);
+}
+
+/* What the TLS record says. Sessions are not opened by a call of their own: that is the carrier's. */
+static void take_session(struct view *v, const struct store_record *r)
+{
+	struct tls_session s;
+
+	memcpy(&s, r->data, sizeof(s));
+	/* told of again where records begin again */
+	if (!v->random || s.off_in < v->first_off_in)
+		v->first_off_in = s.off_in;
+	if (!v->random || s.off_out < v->first_off_out)
+		v->first_off_out = s.off_out;
+	v->random = r->data;
+	if (r->flags & RECORD_FLAG_CONNECT)
+		v->role = VIEW_CLIENT;
+	else if (r->flags & RECORD_FLAG_ACCEPT)
+		v->role = VIEW_SERVER;
+}
+
 /* The two ends of a socketpair are alike: the one with the lower inode counts as the client. */
 static void take_pair_role(struct view *v, const struct store_record *open)
 {
@@ -298,7 +323,7 @@ static void take_first(struct build *b, struct view *v, const struct draft *d)
 	const struct store_record *records = b->store->processes[v->process].records;
 	const struct store_record *in = v->in_count ? &records[b->indices.items[d->at[WAY_IN]]] : NULL;
 	const struct store_record *out = v->out_count ? &records[b->indices.items[d->at[WAY_OUT]]] : NULL;
-	bool known = v->open_record != STORE_NONE;
+	bool known = v->open_record != STORE_NONE || v->random;
 
 	if (in && (!known || in->off < v->first_off_in))
 		v->first_off_in = in->off;
@@ -306,17 +331,19 @@ static void take_first(struct build *b, struct view *v, const struct draft *d)
 		v->first_off_out = out->off;
 }
 
+static const struct view unknown_view = {.open_ns = UINT64_MAX,
+					 .close_ns = UINT64_MAX,
+					 .open_record = STORE_NONE,
+					 .close_record = STORE_NONE,
+					 .carrier = STORE_NONE,
+					 .covered_in = UINT64_MAX,
+					 .covered_out = UINT64_MAX};
+
 /* Makes the view of one conn from its records. */
 static int add_view(struct build *b, uint32_t process, const uint32_t *records, uint32_t n)
 {
 	const struct store_process *p = &b->store->processes[process];
-	struct view v = {.process = process,
-			 .conn = p->records[records[0]].conn,
-			 .netns = p->netns,
-			 .open_ns = UINT64_MAX,
-			 .close_ns = UINT64_MAX,
-			 .open_record = STORE_NONE,
-			 .close_record = STORE_NONE};
+	struct view v = unknown_view;
 	const struct store_record *open = NULL;
 	struct draft d = {0};
 	uint32_t moved = 0, said = 0;
@@ -325,6 +352,9 @@ static int add_view(struct build *b, uint32_t process, const uint32_t *records, 
 
 	if (aside_take(&b->asides, p, records, n))
 		return 0;
+	v.process = process;
+	v.conn = p->records[records[0]].conn;
+	v.netns = p->netns;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct store_record *r = &p->records[records[i]];
 
@@ -347,11 +377,13 @@ static int add_view(struct build *b, uint32_t process, const uint32_t *records, 
 			take_counts(&d, r);
 		} else if (r->kind == RECORD_PEER && r->off) {
 			v.peer_inode = r->off;
+		} else if (is_session(r)) {
+			take_session(&v, r);
 		}
 	}
 	if (said == 0)
 		return 0;
-	if (!open)
+	if (!open && !v.random)
 		b->orphan_records += moved;
 	b->partial_views += partial;
 	err = open ? take_open(b, &v, open) : 0;
@@ -546,6 +578,8 @@ int conn_run(const struct store *store, struct conns *out)
 	out->orphan_records = b.orphan_records;
 	out->partial_views = b.partial_views;
 	out->asides = b.asides;
+	if (!err)
+		err = layer_run(store, out);
 	vec_free(&b.drafts);
 	vec_free(&b.scopes);
 	hash_free(&b.scope_index);

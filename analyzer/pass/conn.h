@@ -39,6 +39,10 @@ struct view {
 	uint32_t *in,
 	    *out; /* IN and OUT records (no PEEK), by offset, then time; EOF records (len 0) at the end */
 	uint32_t in_count, out_count;
+	const uint8_t *random; /* the plaintext of a TLS session, and its client random; NULL: of none */
+	uint32_t carrier;      /* the view whose bytes carry it (layer.h); STORE_NONE: unknown, or no TLS */
+	uint64_t covered_in,
+	    covered_out; /* from there on bytes are ciphertext of a session that has a view */
 };
 
 struct conns {

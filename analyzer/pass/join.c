@@ -261,7 +261,7 @@ static int join_internet(struct joining *j)
 		uint64_t low = p->hash[0] < p->hash[1] ? p->hash[0] : p->hash[1];
 		uint64_t high = p->hash[0] < p->hash[1] ? p->hash[1] : p->hash[0];
 
-		if (p->local.family <= ENDPOINT_UNIX || low == high)
+		if (p->local.family <= ENDPOINT_UNIX || low == high || p->random)
 			continue;
 		err = vec_push(&members,
 			       (struct member){hash_mix(low) ^ high, p->open_ns, i, p->hash[0] == high});
@@ -282,7 +282,7 @@ static int join_by_order(struct joining *j)
 		const struct party *p = &j->parties[i];
 
 		if (p->local.family != ENDPOINT_UNIX || p->partner != STORE_NONE || !p->opened ||
-		    !p->path_len)
+		    !p->path_len || p->random)
 			continue;
 		err = vec_push(&members, (struct member){hash_bytes(p->path, p->path_len, p->clock),
 							 p->open_ns, i, p->role == VIEW_SERVER});
@@ -376,11 +376,57 @@ static int join_by_inode(struct joining *j)
 	return err;
 }
 
+/* ---- sessions ---- */
+
+/* Of one random: the one end that is the client and the one that is the server, unless their bytes differ. */
+static int join_session(struct joining *j, const struct member *members, size_t n)
+{
+	uint32_t score;
+
+	if (n == 1)
+		return 0;
+	if (n > 2 || members[0].second || !members[1].second) {
+		j->ambiguous += n;
+		return 0;
+	}
+	if (score_bytes(j, &j->parties[members[0].party], &j->parties[members[1].party], &score))
+		return -ENOMEM;
+	if (score)
+		put_together(j, members[0].party, members[1].party, JOIN_TLS);
+	return 0;
+}
+
+static int join_sessions(struct joining *j)
+{
+	struct members members = {0};
+	size_t end;
+	int err = 0;
+
+	for (uint32_t i = 0; i < j->count && !err; i++) {
+		const struct party *p = &j->parties[i];
+
+		if (p->random && p->role != VIEW_UNKNOWN)
+			err = vec_push(&members, (struct member){hash_bytes(p->random, TLS_RANDOM_BYTES, 0),
+								 p->open_ns, i, p->role == VIEW_SERVER});
+	}
+	vec_sort(&members, member_compare);
+	for (size_t first = 0; first < members.count && !err; first = end) {
+		for (end = first + 1;
+		     end < members.count && members.items[end].group == members.items[first].group; end++)
+			;
+		err = join_session(j, &members.items[first], end - first);
+	}
+	vec_free(&members);
+	return err;
+}
+
 int join_run(struct joining *j)
 {
 	int err = join_internet(j);
 
 	if (!err)
 		err = join_by_inode(j);
-	return err ? err : join_by_order(j);
+	if (!err)
+		err = join_by_order(j);
+	return err ? err : join_sessions(j);
 }

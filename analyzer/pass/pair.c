@@ -9,6 +9,7 @@
 
 #include "analyzer/hash.h"
 #include "analyzer/pass/join.h"
+#include "analyzer/pass/layer.h"
 #include "analyzer/pass/pair_key.h"
 #include "analyzer/pass/party.h"
 #include "analyzer/pass/ranges.h"
@@ -149,7 +150,9 @@ static struct link link_make(const struct pairing *p, const struct draft *d, uin
 	const struct party *any = client ? client : server;
 	struct link l = {.join = client && server ? any->join : JOIN_NONE,
 			 .incarnation = incarnation,
-			 .open_ns = d->open_ns};
+			 .open_ns = d->open_ns,
+			 .plain = any->random != NULL,
+			 .covered = {UINT64_MAX, UINT64_MAX}};
 	bool second = client ? pair_is_second(client, server) : !pair_is_second(server, NULL);
 
 	/* one socket connected to itself: both ends are one */
@@ -169,6 +172,21 @@ static struct link link_make(const struct pairing *p, const struct draft *d, uin
 			l.close_ns = party->close_ns;
 	}
 	return l;
+}
+
+/* Where either end knows ciphertext to begin. */
+static void take_covered(const struct conns *conns, struct link *l)
+{
+	for (int side = 0; side < 2; side++) {
+		for (uint32_t i = 0; i < l->ends[side].view_count; i++) {
+			const struct view *v = &conns->views[l->ends[side].views[i]];
+
+			if (v->covered_out < l->covered[side])
+				l->covered[side] = v->covered_out;
+			if (v->covered_in < l->covered[!side])
+				l->covered[!side] = v->covered_in;
+		}
+	}
 }
 
 /* ---- bytes ---- */
@@ -247,6 +265,7 @@ static int add_links(struct pairing *p, struct links *out)
 
 		incarnation = i && d->base == d[-1].base ? incarnation + 1 : 0;
 		*l = link_make(p, d, incarnation);
+		take_covered(p->conns, l);
 		err = count_bytes(p, l, scratch);
 		if (!err)
 			err = count_mismatched(p, d, l);
@@ -309,6 +328,14 @@ int pair_run(const struct store *store, const struct conns *conns, struct links 
 	if (err)
 		pair_free(out);
 	return err;
+}
+
+uint32_t pair_carrier(const struct conns *conns, const struct links *links, uint32_t number)
+{
+	const struct link *l = &links->links[number];
+	const struct end *e = &l->ends[l->ends[LINK_CLIENT].view_count ? LINK_CLIENT : LINK_SERVER];
+
+	return links->of_view[layer_bottom(conns, &conns->views[e->views[0]]) - conns->views];
 }
 
 void pair_free(struct links *l)

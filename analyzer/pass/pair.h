@@ -12,10 +12,11 @@
 enum link_side { LINK_CLIENT, LINK_SERVER }; /* client = the side that opened the connection */
 
 enum join_class {
-	JOIN_NONE,	/* the other end was not traced */
-	JOIN_ADDRESS,	/* the exact pair of addresses, same incarnation */
-	JOIN_INODE,	/* unix socket: inodes of both ends */
-	JOIN_UNIX_ORDER /* unix socket: path, pids and order of connect and accept; bytes agree */
+	JOIN_NONE,	 /* the other end was not traced */
+	JOIN_ADDRESS,	 /* the exact pair of addresses, same incarnation */
+	JOIN_INODE,	 /* unix socket: inodes of both ends */
+	JOIN_UNIX_ORDER, /* unix socket: path, pids and order of connect and accept; bytes agree */
+	JOIN_TLS	 /* a TLS session: the client random, which both ends know; bytes agree */
 };
 
 /* All views of one socket, in ascending order of view. */
@@ -34,6 +35,8 @@ struct link {
 	uint64_t bytes_joined[2]; /* by link_side of the sender: seen at both ends */
 	uint64_t bytes_one_sided[2];
 	uint64_t mismatched; /* captured bytes that differ between the ends: must be 0 */
+	bool plain; /* the plaintext of a TLS session; its bytes are a second sight of the carrier's */
+	uint64_t covered[2]; /* by sender: from there on ciphertext of such a link; UINT64_MAX: none */
 };
 
 struct links {
@@ -46,6 +49,9 @@ struct links {
 
 int pair_run(const struct store *store, const struct conns *conns, struct links *out);
 void pair_free(struct links *l);
+
+/* The link of the socket that carries this one, which is itself unless it is plaintext of a known carrier. */
+uint32_t pair_carrier(const struct conns *conns, const struct links *links, uint32_t number);
 
 /* The correlation ID (D1) of the message whose first byte is at `off` in the stream that `side` sends. Never
  * 0. */

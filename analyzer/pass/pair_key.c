@@ -11,7 +11,7 @@
 
 #include "analyzer/hash.h"
 
-enum { SEED_ADDRESS = 1, SEED_INTERNET, SEED_UNIX, SEED_ALONE };
+enum { SEED_ADDRESS = 1, SEED_INTERNET, SEED_UNIX, SEED_ALONE, SEED_SESSION };
 
 static uint64_t fold(uint64_t hash, uint64_t word)
 {
@@ -42,14 +42,28 @@ static uint64_t address_hash(const struct store *store, const struct party *p, c
 	return a->scope ? fold(fold(hash, kernel_hash(store, p)), p->netns) : hash;
 }
 
+/* The client's end of a TLS session, or the server's. */
+static uint64_t session_hash(const uint8_t *random, uint64_t server)
+{
+	uint64_t words[TLS_RANDOM_BYTES / 8], hash = SEED_SESSION;
+
+	memcpy(words, random, sizeof(words));
+	for (size_t i = 0; i < TLS_RANDOM_BYTES / 8; i++)
+		hash = fold(hash, words[i]);
+	return fold(hash, server);
+}
+
 void pair_hash(const struct store *store, const struct conns *conns, struct party *p)
 {
 	const struct view *v = &conns->views[p->views[0]];
 
-	if (p->local.family == ENDPOINT_UNIX && p->inode) {
+	if (p->random && p->role != VIEW_UNKNOWN) {
+		p->hash[0] = session_hash(p->random, p->role == VIEW_SERVER);
+		p->hash[1] = session_hash(p->random, p->role != VIEW_SERVER);
+	} else if (!p->random && p->local.family == ENDPOINT_UNIX && p->inode) {
 		p->hash[0] = p->inode;
 		p->hash[1] = p->peer_inode;
-	} else if (p->local.family > ENDPOINT_UNIX) {
+	} else if (!p->random && p->local.family > ENDPOINT_UNIX) {
 		p->hash[0] = address_hash(store, p, &p->local);
 		p->hash[1] = address_hash(store, p, &p->remote);
 	} else {
@@ -68,6 +82,8 @@ uint64_t pair_base(const struct store *store, const struct party *a, const struc
 	uint64_t x = a->hash[0], y = other_hash(a, b);
 	uint64_t low = x < y ? x : y, high = x < y ? y : x;
 
+	if (a->random)
+		return fold(fold(a->role == VIEW_UNKNOWN ? SEED_ALONE : SEED_SESSION, low), high);
 	if (a->local.family == ENDPOINT_UNIX && a->inode)
 		return fold(fold(fold(SEED_UNIX, kernel_hash(store, a)), low), high);
 	if (a->local.family > ENDPOINT_UNIX)

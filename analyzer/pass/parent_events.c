@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/pass/layer.h"
 #include "analyzer/vec.h"
 
 #define SIDE_NONE 2
@@ -239,7 +240,7 @@ static int walk_stream(struct collect *c, uint32_t view, bool in)
 /* The end of a connection, as our threads came to know it: the other end's last byte, and our close. */
 static int walk_end(struct collect *c, uint32_t view, enum event_kind kind, uint32_t subject)
 {
-	const struct view *v = &c->story->conns->views[view];
+	const struct view *v = layer_bottom(c->story->conns, &c->story->conns->views[view]);
 	uint32_t closed = v->close_record;
 	int err = 0;
 

@@ -68,7 +68,7 @@ static void take_counts(const struct store *store, const struct view *v, struct 
 	memcpy(&c, r->data, sizeof(c));
 	said[PARTY_IN] = c.in_kernel;
 	said[PARTY_OUT] = c.out_kernel;
-	if (v->local.family == ENDPOINT_UNIX && p->view_count == 1) {
+	if ((v->local.family == ENDPOINT_UNIX || v->random) && p->view_count == 1) {
 		said[PARTY_IN] = c.in_seen;
 		said[PARTY_OUT] = c.out_seen;
 	}
@@ -98,6 +98,7 @@ struct party party_make(const struct store *store, const struct conns *conns, co
 			  .peer_pid = s->peer_pid,
 			  .path = s->path,
 			  .path_len = s->path_len,
+			  .random = s->random,
 			  .open_ns = s->open_ns,
 			  .opened_ns = s->open_ns,
 			  .first_off = {UINT64_MAX, UINT64_MAX},

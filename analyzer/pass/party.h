@@ -21,8 +21,9 @@ struct party {
 	uint32_t peer_pid;
 	const uint8_t *path;
 	uint32_t path_len;
-	uint64_t open_ns;   /* or first sight */
-	uint64_t opened_ns; /* end of the call that made it */
+	const uint8_t *random; /* of a TLS session, whose plaintext this is; else NULL */
+	uint64_t open_ns;      /* or first sight */
+	uint64_t opened_ns;    /* end of the call that made it */
 	uint64_t close_ns;
 	uint64_t first_off[2]; /* [0] in, [1] out */
 	uint64_t moved[2]; /* bytes this way when it was closed; COUNT_UNKNOWN if somebody may have gone on */

@@ -34,6 +34,20 @@ static int address_compare(const struct address *a, const struct address *b)
 	return memcmp(a->addr, b->addr, sizeof(a->addr));
 }
 
+/* A TLS session, as this end sees it; one whose end is not known is only equal to itself. */
+static int session_compare(const struct view *x, const struct view *y)
+{
+	int sign = x->random && y->random ? memcmp(x->random, y->random, TLS_RANDOM_BYTES)
+					  : vec_compare(x->random != NULL, y->random != NULL);
+
+	if (sign || !x->random)
+		return sign;
+	if (x->role != y->role || x->role != VIEW_UNKNOWN)
+		return vec_compare(x->role, y->role);
+	sign = vec_compare(x->process, y->process);
+	return sign ? sign : vec_compare(x->conn, y->conn);
+}
+
 /* Orders by what names a socket; 0: nothing tells them apart. */
 static int name_compare(const struct grouping *g, const struct view *x, const struct view *y)
 {
@@ -42,6 +56,9 @@ static int name_compare(const struct grouping *g, const struct view *x, const st
 
 	if (clock_x != clock_y)
 		return vec_compare(clock_x, clock_y);
+	sign = session_compare(x, y);
+	if (sign || x->random)
+		return sign;
 	if (x->cookie != y->cookie)
 		return vec_compare(x->cookie, y->cookie);
 	if (x->inode != y->inode)
@@ -71,7 +88,7 @@ static int of_compare(const void *a, const void *b, void *with)
 
 static bool has_name(const struct view *v)
 {
-	return v->cookie != 0 || v->inode != 0;
+	return v->cookie != 0 || v->inode != 0 || v->random;
 }
 
 /* The process that made p, if its dump is here. */

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/pass/layer.h"
 #include "analyzer/vec.h"
 
 /* Records of a thread that are known to be missing, between two times; in order. */
@@ -171,7 +172,7 @@ static void mark_lost(const struct work *w, struct span *s)
 static uint64_t open_end_ns(const struct work *w, const struct rpc *rpc, const struct span *s,
 			    const struct transfer *t)
 {
-	const struct view *view = &w->conns->views[t->view];
+	const struct view *view = layer_bottom(w->conns, &w->conns->views[t->view]);
 	const struct store_process *process = &w->store->processes[view->process];
 	uint64_t end_ns = w->process_end_ns[view->process];
 	const struct rpc *next = rpc + 1;

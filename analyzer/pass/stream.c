@@ -20,6 +20,11 @@ static int piece_compare(const void *a, const void *b)
 	return vec_compare(x->index, y->index);
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static int add_pieces(struct stream *s, const struct store *store, const struct conns *conns,
 		      const struct end *e, enum stream_end which)
 {
@@ -35,10 +40,11 @@ static int add_pieces(struct stream *s, const struct store *store, const struct 
 		for (uint32_t k = 0; k < n && !err; k++) {
 			const struct store_record *r = &records[list[k]];
 
-			if (r->len == 0)
+			if (r->len == 0 || r->off >= s->cipher)
 				break;
-			err = vec_push(
-			    to, (struct piece){r->off, ranges_end(r->off, r->len), r, e->views[i], list[k]});
+			err =
+			    vec_push(to, (struct piece){r->off, least(ranges_end(r->off, r->len), s->cipher),
+							r, e->views[i], list[k]});
 		}
 	}
 	if (e->view_count > 1)
@@ -72,8 +78,8 @@ static void take_limits(struct stream *s, const struct store *store, const struc
 			if (said[k] == COUNT_UNKNOWN)
 				continue;
 			s->closed = true;
-			if (said[k] > s->end)
-				s->end = said[k];
+			if (least(said[k], s->cipher) > s->end)
+				s->end = least(said[k], s->cipher);
 		}
 	}
 }
@@ -212,6 +218,7 @@ int stream_build(struct stream *s, const struct store *store, const struct conns
 	vec_clear(&s->bursts);
 	s->start = UINT64_MAX;
 	s->end = 0;
+	s->cipher = link->covered[sender];
 	s->closed = false;
 	for (int end = 0; end < 2 && !err; end++) {
 		const struct end *e = &link->ends[end == STREAM_SENT ? sender : !sender];

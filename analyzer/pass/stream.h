@@ -54,9 +54,10 @@ struct stream {
 		struct burst *items;
 		size_t count, cap;
 	} bursts;
-	uint64_t start; /* first offset that any end could see */
-	uint64_t end;	/* offset behind the last byte known to have moved */
-	bool closed;	/* an end told how many they were when it closed */
+	uint64_t start;	 /* first offset that any end could see */
+	uint64_t end;	 /* offset behind the last byte known to have moved */
+	uint64_t cipher; /* ciphertext from there on is left out: its plaintext is another link's */
+	bool closed;	 /* an end told how many they were when it closed */
 };
 
 /* Fills s, whose memory is used again, with the direction in which `sender` sends. 0 or -ENOMEM. */

@@ -125,6 +125,8 @@ static int put_processes(const struct model *m, struct out *out)
 		const struct view *v = &m->conns.views[i];
 		struct moved *of = &moved[v->process];
 
+		if (v->random) /* its bytes are the carrier's */
+			continue;
 		of->conns++;
 		of->seen += v->seen_in + v->seen_out;
 		of->unseen += v->unseen_in + v->unseen_out;
@@ -143,7 +145,7 @@ struct joined {
 	uint64_t links, joined, one_sided, unseen, mismatched;
 };
 
-#define JOIN_CLASSES (JOIN_UNIX_ORDER + 1)
+#define JOIN_CLASSES (JOIN_UNIX_ORDER + 1) /* those of sockets */
 
 static const char *const join_names[JOIN_CLASSES] = {
     [JOIN_NONE] = "one end only",
@@ -168,6 +170,8 @@ static void put_links(const struct model *m, struct out *out)
 		const struct link *l = &m->links.links[i];
 		struct joined *j = &by_class[l->join < JOIN_CLASSES ? l->join : JOIN_NONE];
 
+		if (l->plain)
+			continue;
 		j->links++;
 		j->joined += l->bytes_joined[0] + l->bytes_joined[1];
 		j->one_sided += l->bytes_one_sided[0] + l->bytes_one_sided[1];
@@ -177,7 +181,7 @@ static void put_links(const struct model *m, struct out *out)
 		const struct view *v = &m->conns.views[i];
 		uint32_t link = m->links.of_view[i];
 
-		if (link < m->links.link_count)
+		if (link < m->links.link_count && !v->random)
 			by_class[m->links.links[link].join].unseen += v->unseen_in + v->unseen_out;
 	}
 	out_table_begin(out, "connections", "connections", columns, 6);
@@ -204,6 +208,37 @@ static void put_asides(const struct model *m, struct out *out)
 	out_field(out, "wake_descriptors", "on descriptors", out_count(a->wake_conns));
 	out_field(out, "partial_connections", "connections that stdio holds too",
 		  out_count(m->conns.partial_views));
+	out_object_end(out);
+}
+
+/* ---- TLS ---- */
+
+/* Plaintext is not part of the sums above: its bytes are there already, as ciphertext. */
+static void put_sessions(const struct model *m, struct out *out)
+{
+	uint64_t sessions = 0, joined = 0, untied = 0, both = 0, one = 0, differ = 0;
+
+	for (uint32_t i = 0; i < m->links.link_count; i++) {
+		const struct link *l = &m->links.links[i];
+
+		if (!l->plain)
+			continue;
+		sessions++;
+		joined += l->join == JOIN_TLS;
+		both += l->bytes_joined[0] + l->bytes_joined[1];
+		one += l->bytes_one_sided[0] + l->bytes_one_sided[1];
+		differ += l->mismatched;
+	}
+	for (uint32_t i = 0; i < m->conns.view_count; i++)
+		untied += m->conns.views[i].random && m->conns.views[i].carrier == STORE_NONE;
+	out_object_begin(out, "tls", sessions ? "inside TLS" : NULL);
+	out_field(out, "sessions", sessions ? "sessions with plaintext" : NULL, out_count(sessions));
+	out_field(out, "joined", sessions ? "of them at both ends" : NULL, out_count(joined));
+	out_field(out, "untied", sessions ? "sights of which the connection below is not known" : NULL,
+		  out_count(untied));
+	out_field(out, "bytes_joined", sessions ? "plaintext seen at both ends" : NULL, out_bytes(both));
+	out_field(out, "bytes_one_sided", sessions ? "at one end" : NULL, out_bytes(one));
+	out_field(out, "bytes_mismatched", sessions ? "differ" : NULL, out_bytes(differ));
 	out_object_end(out);
 }
 
@@ -260,6 +295,7 @@ int view_info(const struct model *m, struct out *out)
 	err = put_processes(m, out);
 	put_links(m, out);
 	put_asides(m, out);
+	put_sessions(m, out);
 	put_evidence(m, out);
 	put_oddities(m, out);
 	out_object_end(out);

@@ -50,12 +50,15 @@ static struct sums add_up(const struct model *m)
 	for (uint32_t i = 0; i < m->links.link_count; i++) {
 		const struct link *l = &m->links.links[i];
 
+		if (l->plain) /* its bytes are the carrier's */
+			continue;
 		s.joined += l->bytes_joined[0] + l->bytes_joined[1];
 		s.seen += l->bytes_one_sided[0] + l->bytes_one_sided[1];
 	}
 	s.seen += s.joined;
 	for (uint32_t i = 0; i < m->conns.view_count; i++)
-		s.unseen += m->conns.views[i].unseen_in + m->conns.views[i].unseen_out;
+		if (!m->conns.views[i].random)
+			s.unseen += m->conns.views[i].unseen_in + m->conns.views[i].unseen_out;
 	for (uint32_t i = 0; i < m->spans.span_count; i++) {
 		s.lost_spans += m->spans.spans[i].lost;
 		s.open_spans += m->spans.spans[i].open;
@@ -248,7 +251,8 @@ static uint64_t *count_one_sided(const struct model *m)
 
 	for (uint32_t i = 0; calls && i < m->spans.span_count; i++)
 		if (m->spans.spans[i].peer == STORE_NONE)
-			calls[m->messages.rpcs[m->spans.spans[i].rpc].link]++;
+			calls[pair_carrier(&m->conns, &m->links,
+					   m->messages.rpcs[m->spans.spans[i].rpc].link)]++;
 	return calls;
 }
 
@@ -348,7 +352,8 @@ int quality_put(const struct model *m, struct out *out)
 	for (uint32_t i = 0; i < m->links.link_count && !err; i++)
 		for (unsigned int side = 0; side < 2 && !err; side++)
 			if (!m->links.links[i].ends[side].view_count &&
-			    m->links.links[i].ends[!side].view_count)
+			    m->links.links[i].ends[!side].view_count &&
+			    pair_carrier(&m->conns, &m->links, i) == i)
 				err = vec_push(&strangers, stranger_of(m, i, side, calls[i]));
 	free(calls);
 	if (!err) {

@@ -109,4 +109,23 @@ static void declare_conn(const struct word *w, unsigned int n)
 	must(!vec_push(&conns, c));
 }
 
+/* Flags of record.def by their names, with commas between. */
+static uint16_t flags_in(const char *list)
+{
+	uint16_t flags = 0;
+	char *copy = strdup(list);
+
+	for (char *name = strtok(copy, ","); name; name = strtok(NULL, ",")) {
+		unsigned int bit = 0;
+
+		while (bit < 16 && (!record_flag_name(bit) || strcmp(record_flag_name(bit), name)))
+			bit++;
+		if (bit == 16)
+			fail("no such flag: %s", name);
+		flags |= (uint16_t)(1u << bit);
+	}
+	free(copy);
+	return flags;
+}
+
 #endif

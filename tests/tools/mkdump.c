@@ -47,24 +47,6 @@ static void emit(struct event *e, const void *data, size_t len)
 	e->process->records++;
 }
 
-static uint16_t flags_in(const char *list)
-{
-	uint16_t flags = 0;
-	char *copy = strdup(list);
-
-	for (char *name = strtok(copy, ","); name; name = strtok(NULL, ",")) {
-		unsigned int bit = 0;
-
-		while (bit < 16 && (!record_flag_name(bit) || strcmp(record_flag_name(bit), name)))
-			bit++;
-		if (bit == 16)
-			fail("no such flag: %s", name);
-		flags |= (uint16_t)(1u << bit);
-	}
-	free(copy);
-	return flags;
-}
-
 /* The bytes that an out, or an in from an untraced process, speaks of. */
 static void bytes_of(const struct event *e, size_t first, void *to)
 {
@@ -228,6 +210,21 @@ static void do_open(struct event *e)
 	vec_free(&data);
 }
 
+/* session CONN random=TEXT: the conn is the plaintext of TLS */
+static void do_session(struct event *e)
+{
+	const char *random = text_of(e->words, e->count, "random", e->conn->name);
+	struct tls_session s = {
+	    .off_in = number_of(e->words, e->count, "off_in", e->conn->taken[!e->side]),
+	    .off_out = number_of(e->words, e->count, "off_out",
+				 e->conn->base[e->side] + e->conn->stream[e->side].count),
+	};
+
+	memcpy(s.random, random, strnlen(random, sizeof(s.random)));
+	e->record.flags = flags_in(text_of(e->words, e->count, "flags", e->side ? "accept" : "connect"));
+	emit(e, &s, sizeof(s));
+}
+
 /* close, resync */
 static void do_counts(struct event *e)
 {
@@ -287,6 +284,7 @@ static const struct verb {
     {"accept", RECORD_OPEN, true, "accept4", do_open},
     {"seen", RECORD_OPEN, true, "", do_open},
     {"pair", RECORD_OPEN, true, "socketpair", do_open},
+    {"session", RECORD_TLS, true, "SSL_read", do_session},
     {"out", RECORD_OUT, true, "write", do_out},
     {"in", RECORD_IN, true, "read", do_in},
     {"dgram_out", RECORD_DGRAM_OUT, true, "sendto", do_datagram},
