@@ -67,10 +67,18 @@ static void thread_end(void *round)
 	thread_gone();
 }
 
+static void proc_quick_end(void)
+{
+	process_finish("exit");
+}
+
 __attribute__((constructor(102))) static void proc_start(void)
 {
-	if (process_check() && pthread_key_create(&end_key, thread_end) == 0)
+	if (!process_check())
+		return;
+	if (pthread_key_create(&end_key, thread_end) == 0)
 		end_key_made = true;
+	at_quick_exit(proc_quick_end); /* registered first, so it runs last */
 }
 
 EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attr,
@@ -144,4 +152,17 @@ EXPORT void _Exit(int status)
 	process_finish("exit");
 	REAL(_Exit)(status);
 	__builtin_unreachable();
+}
+
+/* The parent ends inside libc: its dump ends before. */
+EXPORT int daemon(int keep_directory, int keep_files)
+{
+	bool paused = process_pause("exit");
+	int r = REAL(daemon)(keep_directory, keep_files);
+
+	if (r == 0)
+		process_forked();
+	else if (paused)
+		process_resume();
+	return r;
 }
