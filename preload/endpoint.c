@@ -137,6 +137,15 @@ uint64_t endpoint_pipe(int fd)
 	return sys_call(SYS_fstat, fd, &st) == 0 && S_ISFIFO(st.st_mode) ? st.st_ino : 0;
 }
 
+bool endpoint_is_tcp(int fd)
+{
+	struct stat st;
+	struct sight s;
+
+	return sys_call(SYS_fstat, fd, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	       endpoint_read(fd, NULL, 0, &s) == 0 && s.counted;
+}
+
 /* Is it an eventfd? Its name in /proc alone tells it from a timer or an epoll. */
 static int event_read(int fd, struct sight *s)
 {

@@ -36,6 +36,9 @@ uint64_t endpoint_cookie(int fd);
 /* The address of a datagram, as the program gave it or was given it; NULL: none. Calls nothing. */
 void endpoint_name(const void *address, uint32_t bytes, struct datagram *to);
 
+/* Is it a TCP connection? For what is none it costs one system call. */
+bool endpoint_is_tcp(int fd);
+
 /* The inode of a pipe or a FIFO, 0 if it is none. */
 uint64_t endpoint_pipe(int fd);
 

@@ -11,11 +11,14 @@
 
 #include <errno.h>
 #include <linux/close_range.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 #include "preload/call.h"
+#include "preload/endpoint.h"
 #include "preload/sys.h"
+#include "preload/truth.h"
 
 /* ---- give up ---- */
 
@@ -209,6 +212,32 @@ EXPORT int __fcntl(int fd, int op, ...)
 }
 
 /* ---- yield ---- */
+
+/* libc's stdout itself: the variable `stdout` is the program's. */
+extern FILE _IO_2_1_stdout_;
+
+/*
+ * What a program has as stdin, stdout or stderr it may use through stdio alone, which passes us by. Where
+ * that is TCP (inetd) it is a server: it is recorded from here on, and the kernel's counters say how much
+ * there was.
+ */
+__attribute__((constructor(103))) static void fd_start(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (endpoint_is_tcp(fd) && process_check())
+			conn_enter(fd, CALL_none);
+}
+
+/* What is in stdout's buffer goes out after our last word. */
+__attribute__((destructor(103))) static void fd_end(void)
+{
+	size_t left = __fpending(&_IO_2_1_stdout_);
+	int fd = left == 0 ? -1 : _IO_2_1_stdout_._fileno;
+	struct conn *conn = conn_of(fd);
+
+	if (conn != NULL && conn->id != 0 && thread_has_ring() && !process_is_vfork_child())
+		truth_foretell(conn, fd, left, stamp_now());
+}
 
 /* stdio's own reads and writes pass us by: tell of the connection now, so that what the kernel counted
  * when it closes shows how much that was. */

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "preload/sys.h"
@@ -55,6 +56,8 @@ __attribute__((constructor(101))) static void say_start(void)
 static bool may_write(void)
 {
 	struct stat st;
+	int family = AF_UNIX;
+	socklen_t family_bytes = sizeof family;
 	struct pollfd ready = {.fd = 2, .events = POLLOUT};
 	struct timespec now = {0};
 	long flags;
@@ -66,6 +69,10 @@ static bool may_write(void)
 		if (!S_ISREG(st.st_mode) || flags < 0 || !(flags & O_APPEND))
 			return false;
 	}
+	/* a log's socket is local; a connection (inetd) is none */
+	sys_call(SYS_getsockopt, 2, SOL_SOCKET, SO_DOMAIN, &family, &family_bytes);
+	if (family != AF_UNIX)
+		return false;
 	return sys_call(SYS_ppoll, &ready, 1, &now, NULL, 8) == 1 && (ready.revents & POLLOUT);
 }
 

@@ -143,3 +143,13 @@ bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uin
 	conn->checked_at = 0;
 	return true;
 }
+
+void truth_foretell(struct conn *conn, int fd, uint64_t bytes, uint64_t now)
+{
+	uint64_t ours[2] = {conn->off[0], conn->off[1]}, kernel[2];
+
+	if (!conn->counted || endpoint_cookie(fd) != conn->cookie || !truth_read(fd, ours, kernel))
+		return;
+	kernel[CONN_OUT] += bytes;
+	tell_resync(conn, ours, kernel, now);
+}

@@ -8,7 +8,7 @@ static int child(void)
 	char buf[8];
 
 	must("read", read(0, buf, 3) == 3);
-	expect("child", "open conn=i call=read fd=0 flags=seen,partial off_in=2 off_out=0 family=4");
+	expect("child", "open conn=i call=none fd=0 flags=seen,partial off_in=2 off_out=0 family=4");
 	expect("child", "in conn=i off=2 len=3 flags=burst head=cde");
 	must("write", write(1, "answer", 6) == 6);
 	expect("child", "out conn=i off=0 len=6 flags=burst head=answer");

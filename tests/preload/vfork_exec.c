@@ -23,6 +23,9 @@ int main(void)
 	}
 	must("wait", waitpid(child, &status, 0) == child);
 	said("status", status);
+	/* it has a connection as its stdin */
+	expect("true", "open conn=i call=none fd=0 flags=seen,partial");
+	expect("true", "close conn=i flags=exit out_seen=0 in_seen=0");
 	child = vfork();
 	if (child == 0)
 		_exit(5);
