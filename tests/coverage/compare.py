@@ -50,6 +50,12 @@ def own_name(log, key):
     return log.own.get(key) or (log.kinds.get(key) if log.kinds.get(key) in ("netlink", "other", None) else None)
 
 
+def unseen(dump, key, way):
+    """Bytes of which dprof itself says that it saw them too late, or not at all."""
+    counted = dump.unseen[key, way]
+    return counted + dump.before.get(key, {way: 0})[way] if counted else 0
+
+
 def compare_moves(result, log, process, dump):
     theirs = dump.tallies if dump else {}
     for (key, way), told in process.tallies.items():
@@ -66,7 +72,7 @@ def compare_moves(result, log, process, dump):
         if kind in WAKES:
             result.missed[kind].add(max(0, calls), max(0, size))
             continue
-        said = dump and (key in dump.partial or dump.unseen[key, way] >= size > 0)
+        said = dump and (key in dump.partial or unseen(dump, key, way) >= size > 0)
         (result.told if said else result.missed)[kind].add(max(0, calls), max(0, size))
         result.invented.add(max(0, -calls), max(0, -size))
         names = ", ".join(told.names - mine.names if mine else told.names) or "calls cut otherwise"

@@ -33,6 +33,7 @@ class Process:
         self.made = collections.Counter()
         self.lost, self.partial = 0, set()      # records dropped; sockets of which dprof says that it does not see all
         self.unseen = collections.Counter()     # (socket, way): bytes that the kernel counted and dprof did not see
+        self.before = {}                        # socket: how far each way was when dprof saw it first
         self.open = set()                       # sockets that were told of and never closed, but by the end of the process
         self.first = None
 
@@ -62,6 +63,8 @@ def take(process, records):
             process.open.add(conns[conn])
             if "partial" in record["flags"]:
                 process.partial.add(conns[conn])
+            if "seen" in record["flags"]:
+                process.before[conns[conn]] = {"in": record["off_in"], "out": record["off_out"]}
         elif kind == "lost":
             process.lost += record["count"]
     for record in records:

@@ -138,11 +138,11 @@ def echo(port, sizes=(1, 10, 1000, 100000), connections=3):
     return results
 
 
-def datagrams(port, asks):
+def datagrams(port, asks, timeout_s=TIMEOUT_S):
     """One answer each."""
     results = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.settimeout(TIMEOUT_S)
+        one.settimeout(timeout_s)
         for ask in asks:
             one.sendto(ask, ("127.0.0.1", port))
             results.append(one.recv(65536))

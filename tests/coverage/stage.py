@@ -66,6 +66,10 @@ def parents():
     return found
 
 
+def children(of):
+    return {pid for pid, (parent, state, _) in parents().items() if parent == of and state != "Z"}
+
+
 def descendants():
     """Living processes below this one, without strace's own."""
     table, found, grown = parents(), {os.getpid()}, True

@@ -48,6 +48,7 @@ class Process:
         self.made = collections.Counter()       # (call, kind) of what yielded a connection
         self.copies, self.closes = collections.Counter(), collections.Counter()  # by socket
         self.rings, self.submits = 0, 0         # io_uring
+        self.recorded = False                   # has a thread of dprof's
 
     def add(self, key, way, calls, size, name):
         self.tallies.setdefault((key, way), Tally()).add(calls, size, name)
@@ -162,10 +163,13 @@ class Log:
         process = self.process(call.tid)
         if call.name in ("execve", "execveat") and call.result == 0:
             process.program = call.args.split('"')[1].rsplit("/", 1)[-1] if '"' in call.args else process.program
+            process.recorded = False
         elif call.name == "io_uring_setup" and (call.result or -1) >= 0:
             process.rings += 1
         elif call.name == "io_uring_enter" and (call.result or 0) > 0:
             process.submits += call.result
+        elif call.name in BIRTHS and call.result in self.ours:
+            process.recorded = True
         elif call.name in BIRTHS and (call.result or 0) > 0 and "CLONE_THREAD" not in call.args:
             self.process(call.result).program = self.process(call.result).program or process.program
         elif call.result is not None and call.result >= 0:
@@ -203,5 +207,7 @@ class Log:
         if call.name in ("recvmmsg", "sendmmsg"):
             sizes = [int(n) for n in re.findall(r"msg_len=(\d+)", call.args)][:result]
             calls, size = len(sizes), sum(sizes)
+        if kind in ("pipe", "eventfd") and not process.recorded:
+            return  # no reason to record, so dprof does not follow it yet
         if size > 0 or kind in ("udp", "unix dgram"):
             process.add(key, way, calls, size, call.name)

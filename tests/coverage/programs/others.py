@@ -134,7 +134,7 @@ def bind(stage):
     stage.write("zone", ZONE)
     conf = stage.write("named.conf", NAMED.format(here=stage.top, port=port))
     server = stage.start(["named", "-f", "-u", "bind", "-n", "2", "-c", conf],
-                         lambda: loads.datagrams(port, [loads.dns("www.test")])[0][3] & 15 == 0)
+                         lambda: loads.datagrams(port, [loads.dns("www.test")], 1)[0][3] & 15 == 0)
     ask_names(stage, port)
     stage.stop(server)
 

@@ -5,6 +5,7 @@ import signal
 
 import loads
 from programs import program
+from stage import children, wait_for
 
 PATHS = ["/small.txt", "/large.bin", "/none"]
 NGINX = """\
@@ -149,7 +150,9 @@ def nginx(stage):
     server, front, back = nginx_server(stage)
     stage.answer(loads.http_load(front, PATHS + ["/unix/small.txt"]), loads.http_load(back, PATHS))
     stage.call(["curl", "-s", f"http://127.0.0.1:{front}/small.txt", f"http://127.0.0.1:{front}/large.bin"])
-    server.send_signal(signal.SIGHUP)  # new workers, the old ones finish
+    old = children(server.pid)
+    server.send_signal(signal.SIGHUP)  # a connection that an old worker has just accepted may be reset, so wait for their end
+    wait_for("new workers", lambda: (now := children(server.pid)) and not now & old)
     stage.answer(loads.http_load(front, PATHS, 2, 2))
     stage.stop(server, signal.SIGQUIT)
 
