@@ -87,7 +87,7 @@ def compare_moves(result, log, process, dump):
                       -theirs[key, way].bytes)
 
 
-def compare_lives(result, process, dump):
+def compare_lives(result, log, process, dump):
     for (call, kind), count in process.made.items():
         if kind not in STREAMS or call == "socketpair":
             continue
@@ -97,7 +97,7 @@ def compare_lives(result, process, dump):
             result.made_missed[call] += short
             result.detail(f"{process.program}: {call} {kind}{'' if dump else ' (no dump)'}", short, 0)
     for key in dump.open if dump else ():
-        if process.closes[key] > process.copies[key]:
+        if log.kinds.get(key) in STREAMS + DATAGRAMS and process.closes[key] > process.copies[key]:
             result.left_open += 1
             result.detail(f"{process.program}: closed, and dprof does not know", 1, 0)
 
@@ -110,7 +110,7 @@ def compare(log, dumps):
         result.rings += process.rings
         result.submits += process.submits
         compare_moves(result, log, process, dump)
-        compare_lives(result, process, dump)
+        compare_lives(result, log, process, dump)
         result.lost += dump.lost if dump else 0
     result.dumps = dumps.files
     return result
