@@ -67,6 +67,7 @@ int draft_begin(struct draft *d, const struct dump_header_read *h)
 	p->netns = h->netns;
 	p->start_ns = h->start_ns;
 	p->boot_start = h->boot_start;
+	p->gated = h->gated;
 	d->host = slice_text(h->host);
 	d->boot_id = slice_text(h->boot_id);
 	p->service = slice_text(h->service.len ? h->service : h->program);
@@ -93,6 +94,9 @@ void draft_free(struct draft *d)
 	for (size_t i = 0; i < d->blocks.count; i++)
 		free((void *)d->blocks.items[i].object.bytes);
 	vec_free(&d->blocks);
+	for (size_t i = 0; i < d->windows.count; i++)
+		free(d->windows.items[i].why);
+	vec_free(&d->windows);
 	free(d->host);
 	free(d->boot_id);
 	store_process_free(&d->process);
@@ -128,6 +132,31 @@ int draft_add_block(struct draft *d, struct slice object, uint32_t part)
 	block.seq = b.seq;
 	block.count = b.count;
 	return vec_push(&d->blocks, block);
+}
+
+int draft_add_window(struct draft *d, const struct dump_window_read *w)
+{
+	char *why = slice_text(w->why);
+	int err = why ? 0 : -ENOMEM;
+
+	d->process.gated = true;
+	for (size_t i = d->windows.count; i-- && !err;) {
+		struct draft_window *there = &d->windows.items[i];
+
+		if (there->read.number != w->number)
+			continue;
+		if (there->read.closed.stamp) {
+			free(why);
+			return 0;
+		}
+		free(there->why);
+		*there = (struct draft_window){*w, why};
+		return 0;
+	}
+	err = err ? err : vec_push(&d->windows, (struct draft_window){*w, why});
+	if (err)
+		free(why);
+	return err;
 }
 
 void draft_add_end(struct draft *d, const struct dump_end_read *end, char *reason)
@@ -228,7 +257,8 @@ struct filling {
 	uint32_t skip; /* records of the block to pass over */
 };
 
-static void note_thread(struct store_thread *t, const struct record *r, struct slice data)
+static void note_thread(struct store_process *p, struct store_thread *t, const struct record *r,
+			struct slice data)
 {
 	switch (r->kind) {
 	case RECORD_START:
@@ -245,6 +275,9 @@ static void note_thread(struct store_thread *t, const struct record *r, struct s
 		break;
 	case RECORD_END:
 		t->tid = t->tid ? t->tid : r->len;
+		break;
+	case RECORD_GATED:
+		p->gated_records = add_up(p->gated_records, r->off);
 		break;
 	case RECORD_LOST:
 		t->dropped = add_up(t->dropped, r->off);
@@ -279,7 +312,7 @@ static int fill_record(void *to, const struct record *r, struct slice data)
 		s->t1_ns = s->t0_ns; /* no clock runs backwards; a damaged or hostile dt does */
 	if (p->stamps)
 		p->stamps[p->record_count] = (struct store_stamps){r->t0, r->t1};
-	note_thread(f->thread, r, data);
+	note_thread(p, f->thread, r, data);
 	f->thread->count++;
 	p->record_count++;
 	return 0;
@@ -379,6 +412,43 @@ static int allocate_records(struct draft *d, bool keep_stamps)
 	return 0;
 }
 
+static int compare_windows(const void *a, const void *b)
+{
+	const struct store_window *x = a, *y = b;
+
+	return x->opened_ns != y->opened_ns ? vec_compare(x->opened_ns, y->opened_ns)
+					    : vec_compare(x->number, y->number);
+}
+
+/* What was open, on the timeline. */
+static int place_windows(struct draft *d, const struct clock *clock)
+{
+	struct store_process *p = &d->process;
+
+	p->windows = calloc(d->windows.count + 1, sizeof(*p->windows));
+	if (!p->windows)
+		return -ENOMEM;
+	for (size_t i = 0; i < d->windows.count; i++) {
+		struct draft_window *w = &d->windows.items[i];
+		uint64_t opened_ns = clock_ns(clock, d->unit, w->read.opened.stamp), closed_ns = UINT64_MAX;
+
+		if (w->read.closed.stamp)
+			closed_ns = clock_ns(clock, d->unit, w->read.closed.stamp);
+		p->windows[p->window_count++] = (struct store_window){
+		    .number = w->read.number,
+		    .opened_ns = opened_ns,
+		    .closed_ns = closed_ns < opened_ns ? opened_ns : closed_ns,
+		    .opened_real_ns = w->read.opened.real_ns,
+		    .plan = w->read.plan,
+		    .why = w->why,
+		};
+		w->why = NULL;
+	}
+	if (p->window_count > 1)
+		qsort(p->windows, p->window_count, sizeof(*p->windows), compare_windows);
+	return 0;
+}
+
 int draft_finish(struct draft *d, const struct clock *clock, bool keep_stamps, uint64_t *accepted,
 		 struct store *store, struct store_process *process)
 {
@@ -387,6 +457,8 @@ int draft_finish(struct draft *d, const struct clock *clock, bool keep_stamps, u
 	uint64_t lost = 0;
 	int err = allocate_records(d, keep_stamps);
 
+	if (!err)
+		err = place_windows(d, clock);
 	vec_sort(&d->blocks, compare_blocks);
 	for (size_t i = 0; !err && i < d->blocks.count; i++) {
 		struct draft_block *b = &d->blocks.items[i];

@@ -17,6 +17,11 @@ struct draft_block {
 	struct slice object; /* owned */
 };
 
+struct draft_window {
+	struct dump_window_read read;
+	char *why; /* owned */
+};
+
 struct draft {
 	struct store_process process; /* facts of the header and the end; owned */
 	char *host, *boot_id;
@@ -25,6 +30,7 @@ struct draft {
 	bool has_end;
 	uint64_t end_records; /* that an end object speaks of, the most */
 	VEC(struct draft_block) blocks;
+	VEC(struct draft_window) windows;
 };
 
 /* What a run of blocks holds. */
@@ -41,6 +47,10 @@ bool draft_is(const struct draft *d, const struct dump_header_read *header);
 
 /* Checks a block and enters it; takes over the object's memory if 0. -EBADMSG, -ENOMEM. */
 int draft_add_block(struct draft *d, struct slice object, uint32_t part);
+
+/* Enters an opening of the gate; of two with one number the one that tells how it ended holds. 0 or -ENOMEM.
+ */
+int draft_add_window(struct draft *d, const struct dump_window_read *w);
 
 void draft_add_end(struct draft *d, const struct dump_end_read *end, char *reason);
 

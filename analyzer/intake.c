@@ -135,6 +135,22 @@ static int read_anchors(struct reading *r, struct slice object)
 	return err;
 }
 
+/* Its edges are readings of the clocks, too. */
+static int read_window(struct reading *r, struct slice object)
+{
+	struct clock *clock = &r->loader->boots.items[r->draft->clock].clock;
+	struct dump_window_read w;
+	int err = dump_read_window(object, &w);
+
+	if (!err)
+		err = draft_add_window(r->draft, &w);
+	if (!err)
+		err = clock_add(clock, r->draft->unit, &w.opened);
+	if (!err && w.closed.stamp)
+		err = clock_add(clock, r->draft->unit, &w.closed);
+	return err;
+}
+
 static int read_end(struct reading *r, struct slice object)
 {
 	struct dump_end_read end;
@@ -182,6 +198,8 @@ static int read_object(struct reading *r, struct slice object)
 		err = -EBADMSG; /* whose it is cannot be known */
 	} else if (!err && kind == DUMP_ANCHORS) {
 		err = read_anchors(r, object);
+	} else if (!err && kind == DUMP_WINDOW) {
+		err = read_window(r, object);
 	} else if (!err && kind == DUMP_END) {
 		err = read_end(r, object);
 	} else if (!err && kind == DUMP_BLOCK) {

@@ -197,6 +197,7 @@ static int set_paths(struct model *m)
 		float p = m->parents.edges[order[i]].probability;
 
 		node->root = parent ? parent->root : order[i];
+		node->part = parent ? parent->part : window_part_at(&m->windows, node->start_ns);
 		node->probability = parent ? (p < parent->probability ? p : parent->probability) : 1;
 		node->lost = m->spans.spans[order[i]].lost;
 		node->least = 1;
@@ -322,6 +323,15 @@ static void set_recorded(struct model *m)
 				r->from_ns = p->records[k].t0_ns;
 			if (p->records[k].t1_ns > r->to_ns)
 				r->to_ns = p->records[k].t1_ns;
+		}
+		/* a window in which nothing came was recorded, too */
+		for (uint32_t k = 0; k < p->window_count; k++) {
+			const struct store_window *w = &p->windows[k];
+
+			if (w->opened_ns < r->from_ns)
+				r->from_ns = w->opened_ns;
+			if (w->closed_ns != UINT64_MAX && w->closed_ns > r->to_ns)
+				r->to_ns = w->closed_ns;
 		}
 	}
 }

@@ -6,6 +6,7 @@
 #define DPROF_MODEL_H
 
 #include "analyzer/pass/parent.h"
+#include "analyzer/pass/window.h"
 #include "analyzer/strings.h"
 
 /* A node of the forest, by span number. Children are ordered by start, then cid. */
@@ -22,6 +23,7 @@ struct node {
 	uint64_t self_ns;   /* duration less the union of its synchronous children, which are clipped into it;
 			       of   a server span on another clock only its duration counts */
 	float probability;  /* smallest of the edges from the root down to here */
+	uint32_t part;	    /* of model.windows, in which its root began; STORE_NONE: it does not count */
 	bool lost;	    /* the span or one below it */
 	float least;	    /* smallest probability of an edge in the whole trace; roots only */
 };
@@ -33,6 +35,7 @@ struct recorded {
 
 struct model {
 	struct store store;
+	struct windows windows;
 	struct conns conns;
 	struct links links;
 	struct messages messages;

@@ -18,6 +18,9 @@ void store_process_free(struct store_process *p)
 	free(p->exe);
 	free(p->version);
 	free(p->stamp);
+	for (uint32_t i = 0; i < p->window_count; i++)
+		free(p->windows[i].why);
+	free(p->windows);
 	free(p->path);
 	free(p->end_reason);
 	free(p->records);

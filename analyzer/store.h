@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "common/record.h"
+#include "common/window.h"
 
 #define STORE_NONE UINT32_MAX
 
@@ -60,6 +61,15 @@ struct store_stamps {
 	uint64_t t0, t1;
 };
 
+/* The gate of a process was open: its records were made. */
+struct store_window {
+	uint64_t number;
+	uint64_t opened_ns, closed_ns; /* closed_ns UINT64_MAX: open to the end */
+	uint64_t opened_real_ns;       /* CLOCK_REALTIME as it was read then: what the plan went by */
+	struct window_plan plan;       /* period_ns 0: all of it counts */
+	char *why;		       /* it shut */
+};
+
 struct store_process {
 	uint32_t host;	/* index into hosts */
 	uint32_t clock; /* index into clocks */
@@ -68,9 +78,13 @@ struct store_process {
 	uint64_t pid, ppid, uid, netns;
 	uint64_t start_ns; /* as in the header: names the dump, with host and pid */
 	uint64_t boot_start;
-	char *path;	  /* of the dump */
-	char *end_reason; /* NULL: no end object; killed and not salvaged, cut, or still running */
-	uint64_t dropped; /* sum of what the end object and the LOST records say, the larger */
+	bool gated;		      /* recorded in `windows` only; else from its start to its end */
+	struct store_window *windows; /* in order of time */
+	uint32_t window_count;
+	uint64_t gated_records; /* that were not made, as far as they were counted */
+	char *path;		/* of the dump */
+	char *end_reason;	/* NULL: no end object; killed and not salvaged, cut, or still running */
+	uint64_t dropped;	/* sum of what the end object and the LOST records say, the larger */
 	uint64_t untraced_threads, untraced_conns;
 	uint64_t io_uring;	      /* rings whose I/O passed dprof by */
 	uint64_t missing;	      /* records known to be missing; without an end there may be more */

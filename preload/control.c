@@ -176,10 +176,15 @@ void control_tell(const struct drain *d, uint64_t dropped)
 
 void control_end(struct drain *d)
 {
+	struct anchor now;
+
 	control_save(d);
-	if (!gated || !is_open || unsaved)
+	if (!gated || unsaved)
 		return;
-	stamp_anchor(&window.closed);
+	stamp_anchor(&now);
+	if (!is_open) /* one that is over at once: it tells that the process was there until now */
+		control_open(&now);
+	window.closed = now;
 	window.why = "end";
 	unsaved = true;
 	control_save(d);

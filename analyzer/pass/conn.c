@@ -8,6 +8,8 @@
 #include "analyzer/pass/conn.h"
 
 #include "analyzer/hash.h"
+#include "analyzer/pass/by_conn.h"
+#include "analyzer/pass/counted.h"
 #include "analyzer/pass/layer.h"
 #include "analyzer/pass/ranges.h"
 #include "analyzer/pass/socket.h"
@@ -20,6 +22,8 @@ struct draft {
 	size_t at[2];	  /* of its lists in indices, by way */
 	uint64_t end[2];  /* offset up to which bytes are known to have moved */
 	uint64_t last_ns; /* of its records */
+	size_t jumps;	  /* first of its own in build.jumps */
+	size_t jump_count;
 };
 
 /* Where 127.0.0.1 means one thing. */
@@ -33,76 +37,13 @@ struct build {
 	VEC(struct view) views;
 	VEC(struct draft) drafts;
 	VEC(uint32_t) indices;
+	VEC(struct jump) jumps; /* of processes whose gate was shut */
 	VEC(struct scope) scopes;
 	struct hash scope_index;
 	uint64_t orphan_records;
 	uint64_t partial_views;
 	struct asides asides;
 };
-
-/* ---- the records of each conn ---- */
-
-static bool has_conn(const struct store_record *r)
-{
-	switch (r->kind) {
-	case RECORD_OUT:
-	case RECORD_IN:
-	case RECORD_OPEN:
-	case RECORD_CLOSE:
-	case RECORD_RESYNC:
-	case RECORD_PEER:
-	case RECORD_DGRAM_OUT:
-	case RECORD_DGRAM_IN:
-	case RECORD_TLS:
-		return r->conn != RECORD_CONN_NONE;
-	default:
-		return false;
-	}
-}
-
-/* One stable pass of a radix sort by 16 bits of the conn number. */
-static void radix_pass(const struct store_process *p, const uint32_t *from, uint32_t *to, uint32_t n,
-		       uint32_t *starts, unsigned int shift)
-{
-	uint32_t sum = 0;
-
-	memset(starts, 0, 65536 * sizeof(*starts));
-	for (uint32_t i = 0; i < n; i++)
-		starts[p->records[from[i]].conn >> shift & 0xffff]++;
-	for (uint32_t i = 0; i < 65536; i++) {
-		uint32_t count = starts[i];
-
-		starts[i] = sum;
-		sum += count;
-	}
-	for (uint32_t i = 0; i < n; i++)
-		to[starts[p->records[from[i]].conn >> shift & 0xffff]++] = from[i];
-}
-
-/* The process's records that name a conn, by conn, those of one conn in their order. free() it. */
-static int by_conn(const struct store_process *p, uint32_t **sorted, uint32_t *n)
-{
-	uint32_t *order = malloc((p->record_count + 1) * sizeof(*order));
-	uint32_t *other = malloc((p->record_count + 1) * sizeof(*other));
-	uint32_t *starts = malloc(65536 * sizeof(*starts));
-	int err = order && other && starts ? 0 : -ENOMEM;
-
-	*n = 0;
-	if (!err) {
-		for (uint32_t i = 0; i < p->record_count; i++) {
-			if (has_conn(&p->records[i]))
-				order[(*n)++] = i;
-		}
-		radix_pass(p, order, other, *n, starts, 0);
-		radix_pass(p, other, order, *n, starts, 16);
-		*sorted = order;
-		order = NULL;
-	}
-	free(order);
-	free(other);
-	free(starts);
-	return err;
-}
 
 /* ---- one view ---- */
 
@@ -122,7 +63,8 @@ static bool is_endpoint(const struct store_record *r)
  * better. */
 static bool is_better_open(const struct store_record *r, const struct store_record *than)
 {
-	return !than || ((r->flags & OPENED) && !(than->flags & OPENED));
+	return !than || ((r->flags & OPENED) && !(than->flags & OPENED)) ||
+	       (!(r->flags & RECORD_FLAG_SEEN) && (than->flags & RECORD_FLAG_SEEN));
 }
 
 static bool is_loopback(const struct address *a)
@@ -189,7 +131,9 @@ static int take_open(struct build *b, struct view *v, const struct store_record 
 	v->peer_pid = e.peer_pid;
 	v->first_off_in = e.off_in;
 	v->first_off_out = e.off_out;
-	if (r->flags & RECORD_FLAG_ACCEPT)
+	if (r->flags & RECORD_FLAG_SEEN)
+		; /* told again: it came before */
+	else if (r->flags & RECORD_FLAG_ACCEPT)
 		v->open_ns = r->t1_ns; /* it may have waited long before there was a connection */
 	else if (r->flags & OPENED)
 		v->open_ns = r->t0_ns;
@@ -243,17 +187,25 @@ static void reach(uint64_t *end, uint64_t to)
 		*end = to;
 }
 
-static void take_counts(struct draft *d, const struct store_record *r)
+static int take_counts(struct build *b, const struct view *v, struct draft *d, const struct store_record *r)
 {
 	struct counts c;
+	struct jump jump;
+	int err = 0;
 
 	if (r->data_len < sizeof(c))
-		return;
+		return 0;
 	memcpy(&c, r->data, sizeof(c));
+	if (b->store->processes[v->process].gated && counted_jump(&c, &jump)) {
+		d->jumps = b->jumps.count - d->jump_count;
+		d->jump_count++;
+		err = vec_push(&b->jumps, jump);
+	}
 	reach(&d->end[WAY_IN], c.in_seen);
 	reach(&d->end[WAY_IN], c.in_kernel);
 	reach(&d->end[WAY_OUT], c.out_seen);
 	reach(&d->end[WAY_OUT], c.out_kernel);
+	return err;
 }
 
 /* The order of a list: what moved nothing goes last. */
@@ -348,7 +300,7 @@ static int add_view(struct build *b, uint32_t process, const uint32_t *records, 
 	struct draft d = {0};
 	uint32_t moved = 0, said = 0;
 	bool partial = false;
-	int err;
+	int err = 0;
 
 	if (aside_take(&b->asides, p, records, n))
 		return 0;
@@ -372,17 +324,17 @@ static int add_view(struct build *b, uint32_t process, const uint32_t *records, 
 		} else if (r->kind == RECORD_CLOSE) {
 			v.close_record = records[i];
 			v.close_ns = r->t1_ns;
-			take_counts(&d, r);
+			err = err ? err : take_counts(b, &v, &d, r);
 		} else if (r->kind == RECORD_RESYNC) {
-			take_counts(&d, r);
+			err = err ? err : take_counts(b, &v, &d, r);
 		} else if (r->kind == RECORD_PEER && r->off) {
 			v.peer_inode = r->off;
 		} else if (is_session(r)) {
 			take_session(&v, r);
 		}
 	}
-	if (said == 0)
-		return 0;
+	if (err || said == 0)
+		return err;
 	if (!open && !v.random)
 		b->orphan_records += moved;
 	b->partial_views += partial;
@@ -466,9 +418,22 @@ static int close_reused(struct build *b, size_t first, size_t end)
 
 /* ---- unseen bytes ---- */
 
-static int covered_by(const struct store *store, const struct view *views, const uint32_t *members,
-		      uint32_t n, enum way way, struct ranges *covered)
+static int cover_counted(const struct build *b, uint32_t view, enum way way, struct ranges *covered)
 {
+	const struct draft *d = &b->drafts.items[view];
+	const struct view *v = &b->views.items[view];
+
+	if (!b->store->processes[v->process].gated)
+		return 0;
+	return counted_cover(b->jumps.items + d->jumps, d->jump_count, way,
+			     way == WAY_IN ? v->first_off_in : v->first_off_out, d->end[way], covered);
+}
+
+static int covered_by(const struct build *b, const uint32_t *members, uint32_t n, enum way way,
+		      struct ranges *covered)
+{
+	const struct store *store = b->store;
+	const struct view *views = b->views.items;
 	int err = 0;
 
 	covered->count = 0;
@@ -482,6 +447,7 @@ static int covered_by(const struct store *store, const struct view *views, const
 
 			err = ranges_add(covered, r->off, ranges_end(r->off, r->len));
 		}
+		err = err ? err : cover_counted(b, members[i], way, covered);
 	}
 	if (!err)
 		ranges_merge(covered);
@@ -509,7 +475,7 @@ static int count_unseen(struct build *b, const uint32_t *members, uint32_t n, en
 {
 	VEC(struct stretch) stretches = {0};
 	uint64_t done = 0;
-	int err = covered_by(b->store, b->views.items, members, n, way, covered);
+	int err = covered_by(b, members, n, way, covered);
 
 	for (uint32_t i = 0; i < n && !err; i++) {
 		const struct view *v = &b->views.items[members[i]];
@@ -581,6 +547,7 @@ int conn_run(const struct store *store, struct conns *out)
 	if (!err)
 		err = layer_run(store, out);
 	vec_free(&b.drafts);
+	vec_free(&b.jumps);
 	vec_free(&b.scopes);
 	hash_free(&b.scope_index);
 	if (err)

@@ -277,7 +277,8 @@ static int walk_view(struct collect *c, uint32_t view)
 	uint32_t link = c->story->links->of_view[view];
 	int err = 0;
 
-	if (v->open_record != STORE_NONE && (c->process->records[v->open_record].flags & RECORD_FLAG_CONNECT))
+	if (v->open_record != STORE_NONE && (c->process->records[v->open_record].flags &
+					     (RECORD_FLAG_CONNECT | RECORD_FLAG_SEEN)) == RECORD_FLAG_CONNECT)
 		err = add(c, EVENT_OPEN, v->open_record, view, true, true);
 	if (c->story->view_side[view] == SIDE_NONE)
 		return err;
@@ -300,7 +301,7 @@ static int walk_thread(struct collect *c, const struct store_thread *thread)
 
 		for (; gap < thread->gap_count && thread->gaps[gap].before <= i; gap++)
 			missing = true;
-		if (missing || r->kind == RECORD_LOST)
+		if (missing || r->kind == RECORD_LOST || r->kind == RECORD_GATED)
 			err = add(c, EVENT_LOST, i, STORE_NONE, true, true);
 		else if (r->kind == RECORD_WAIT && r->conn == RECORD_CONN_NONE)
 			err = add(c, EVENT_TURN, i, STORE_NONE, true, true);

@@ -33,7 +33,8 @@ static bool is_opened(const struct store *store, const struct view *v)
 	if (v->open_record == STORE_NONE)
 		return false;
 	r = &store->processes[v->process].records[v->open_record];
-	return r->flags & (RECORD_FLAG_CONNECT | RECORD_FLAG_ACCEPT | RECORD_FLAG_PAIR);
+	return !(r->flags & RECORD_FLAG_SEEN) &&
+	       (r->flags & (RECORD_FLAG_CONNECT | RECORD_FLAG_ACCEPT | RECORD_FLAG_PAIR));
 }
 
 /* The view to believe: who made the connection, else who knows addresses, else the first. */

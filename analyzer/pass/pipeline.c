@@ -17,6 +17,11 @@ struct step {
 	void (*free)(struct model *m);
 };
 
+static int run_window(struct model *m)
+{
+	return window_run(&m->store, &m->windows);
+}
+
 static int run_conn(struct model *m)
 {
 	return conn_run(&m->store, &m->conns);
@@ -45,6 +50,11 @@ static int run_parent(struct model *m)
 static int run_model(struct model *m)
 {
 	return model_grow(m);
+}
+
+static void free_window(struct model *m)
+{
+	window_free(&m->windows);
 }
 
 static void free_conn(struct model *m)
@@ -78,12 +88,13 @@ static void free_model(struct model *m)
 }
 
 static const struct step steps[] = {
+    {"window", "store", "windows", run_window, free_window},
     {"conn", "store", "conns", run_conn, free_conn},
     {"pair", "store conns", "links", run_pair, free_pair},
     {"message", "store conns links", "messages strings", run_message, free_message},
     {"span", "store conns links messages", "spans", run_span, free_span},
     {"parent", "store conns links messages spans", "parents", run_parent, free_parent},
-    {"model", "store conns links messages spans parents", "nodes children roots strings", run_model,
+    {"model", "store windows conns links messages spans parents", "nodes children roots strings", run_model,
      free_model},
 };
 

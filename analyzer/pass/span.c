@@ -361,7 +361,8 @@ static struct span greeting_span(const struct work *w, uint32_t number, enum spa
 	s.one_way = false;
 	place_start(w, &s, t, true, t->first_t0_ns);
 	if (side == SPAN_CLIENT && view->open_record < process->record_count &&
-	    (process->records[view->open_record].flags & RECORD_FLAG_CONNECT)) {
+	    (process->records[view->open_record].flags & (RECORD_FLAG_CONNECT | RECORD_FLAG_SEEN)) ==
+		RECORD_FLAG_CONNECT) {
 		s.start_record = view->open_record;
 		s.start_thread = process->records[view->open_record].thread;
 		s.start_ns = process->records[view->open_record].t0_ns;

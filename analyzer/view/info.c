@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "analyzer/view/sampling.h"
 #include "analyzer/view/view.h"
 
 static void put_input(const struct store *s, struct out *out)
@@ -293,6 +294,7 @@ int view_info(const struct model *m, struct out *out)
 	put_notes(&m->store, out);
 	put_hosts(&m->store, out);
 	err = put_processes(m, out);
+	sampling_put_windows(m, out);
 	put_links(m, out);
 	put_asides(m, out);
 	put_sessions(m, out);

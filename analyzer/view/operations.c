@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "analyzer/vec.h"
+#include "analyzer/view/sampling.h"
 #include "analyzer/view/spread.h"
 
 typedef int compare_spans(const void *left, const void *right, void *model);
@@ -23,24 +24,27 @@ static const struct span *span_at(const struct model *m, uint32_t number)
 	return &m->spans.spans[number];
 }
 
-/* All spans in the given order; the caller frees them. NULL: no memory. */
-static uint32_t *sorted_spans(const struct model *m, compare_spans *compare)
+/* All spans that count, in the given order; the caller frees them. NULL: no memory. */
+static uint32_t *sorted_spans(const struct model *m, compare_spans *compare, uint32_t *count)
 {
 	uint32_t *order = calloc(m->spans.span_count + 1ul, sizeof(*order));
 
+	*count = 0;
 	for (uint32_t i = 0; order && i < m->spans.span_count; i++)
-		order[i] = i;
-	if (order && m->spans.span_count > 1)
-		qsort_r(order, m->spans.span_count, sizeof(*order), compare, (void *)(uintptr_t)m);
+		if (m->nodes[i].part != STORE_NONE)
+			order[(*count)++] = i;
+	if (order && *count > 1)
+		qsort_r(order, *count, sizeof(*order), compare, (void *)(uintptr_t)m);
 	return order;
 }
 
 /* The end of the run of spans that compare equal to the one at `from`. */
-static uint32_t run_end(const struct model *m, const uint32_t *order, uint32_t from, compare_spans *compare)
+static uint32_t run_end(const struct model *m, const uint32_t *order, uint32_t n, uint32_t from,
+			compare_spans *compare)
 {
 	uint32_t to = from + 1;
 
-	while (to < m->spans.span_count && !compare(&order[from], &order[to], (void *)(uintptr_t)m))
+	while (to < n && !compare(&order[from], &order[to], (void *)(uintptr_t)m))
 		to++;
 	return to;
 }
@@ -65,6 +69,8 @@ static uint64_t recorded_ns(const struct model *m, const char *service)
 		from_ns = r->from_ns < from_ns ? r->from_ns : from_ns;
 		to_ns = r->to_ns > to_ns ? r->to_ns : to_ns;
 	}
+	if (m->windows.sampled)
+		return window_open_ns(&m->windows, from_ns, to_ns);
 	return to_ns > from_ns ? to_ns - from_ns : 0;
 }
 
@@ -128,7 +134,7 @@ int operations_put_services(const struct model *m, struct out *out)
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < m->spans.span_count; i++)
-		if (!span_at(m, i)->control)
+		if (!span_at(m, i)->control && m->nodes[i].part != STORE_NONE)
 			(span_at(m, i)->side == SPAN_SERVER ? requests : calls)[span_at(m, i)->process]++;
 	for (uint32_t i = 0; i < n; i++)
 		order[i] = i;
@@ -168,6 +174,7 @@ struct operation {
 	uint64_t recorded_ns;
 	uint64_t spent_ns; /* sum of the totals */
 	struct spread total, handle;
+	struct sampling sampling; /* if there is any */
 };
 
 static bool has_total(const struct span *s)
@@ -217,20 +224,32 @@ static int compare_rows(const void *left, const void *right, void *model)
 }
 
 static const struct out_column operation_columns[] = {
-    {"service", NULL, OUT_TEXT},     {"operation", NULL, OUT_TEXT},
-    {"side", NULL, OUT_TEXT},	     {"protocol", NULL, OUT_TEXT},
-    {"control", NULL, OUT_BOOL},     {NULL, "service", OUT_TEXT},
-    {NULL, "side", OUT_TEXT},	     {NULL, "operation", OUT_TEXT},
-    {"count", "count", OUT_COUNT},   {"errors", "errors", OUT_COUNT},
-    {"unanswered", NULL, OUT_COUNT}, {"bytes_in", NULL, OUT_BYTES},
-    {"bytes_out", NULL, OUT_BYTES},  {"rate_per_s", "rate/s", OUT_NUMBER},
-    {NULL, "p50", OUT_NS},	     {NULL, "p90", OUT_NS},
-    {NULL, "p99", OUT_NS},	     {NULL, "max", OUT_NS},
-    SPREAD_COLUMNS("total_ns"),	     SPREAD_COLUMNS("handle_ns"),
+    {"service", NULL, OUT_TEXT},
+    {"operation", NULL, OUT_TEXT},
+    {"side", NULL, OUT_TEXT},
+    {"protocol", NULL, OUT_TEXT},
+    {"control", NULL, OUT_BOOL},
+    {NULL, "service", OUT_TEXT},
+    {NULL, "side", OUT_TEXT},
+    {NULL, "operation", OUT_TEXT},
+    {"count", "count", OUT_COUNT},
+    {"errors", "errors", OUT_COUNT},
+    {"unanswered", NULL, OUT_COUNT},
+    {"bytes_in", NULL, OUT_BYTES},
+    {"bytes_out", NULL, OUT_BYTES},
+    {"rate_per_s", "rate/s", OUT_NUMBER},
+    {NULL, "p50", OUT_NS},
+    {NULL, "p90", OUT_NS},
+    {NULL, "p99", OUT_NS},
+    {NULL, "max", OUT_NS},
+    SPREAD_COLUMNS("total_ns"),
+    SPREAD_COLUMNS("handle_ns"),
+    SAMPLING_COLUMNS, /* left out if all was recorded */
 };
 
 #define OPERATION_COLUMNS (sizeof(operation_columns) / sizeof(operation_columns[0]))
-#define SPREADS_AT	  (OPERATION_COLUMNS - 2 * SPREAD_CELLS)
+#define SAMPLING_AT	  (OPERATION_COLUMNS - SAMPLING_CELLS)
+#define SPREADS_AT	  (SAMPLING_AT - 2 * SPREAD_CELLS)
 
 static void put_operation(const struct model *m, const struct operation *o, const struct operation *above,
 			  struct out *out)
@@ -261,12 +280,13 @@ static void put_operation(const struct model *m, const struct operation *o, cons
 
 	spread_cells(&o->total, cells + SPREADS_AT);
 	spread_cells(&o->handle, cells + SPREADS_AT + SPREAD_CELLS);
+	sampling_cells(&o->sampling, cells + SAMPLING_AT);
 	out_row(out, cells);
 }
 
 int operations_put(const struct model *m, struct out *out)
 {
-	uint32_t *order = sorted_spans(m, compare_operations), n = m->spans.span_count;
+	uint32_t n, *order = sorted_spans(m, compare_operations, &n);
 	uint64_t *totals = calloc(2ul * n + 1, sizeof(*totals));
 	VEC(struct operation) rows = {0};
 	int err = order && totals ? 0 : -ENOMEM;
@@ -274,22 +294,31 @@ int operations_put(const struct model *m, struct out *out)
 	for (uint32_t from = 0, to; from < n && !err; from = to) {
 		struct operation o;
 
-		to = run_end(m, order, from, compare_operations);
+		to = run_end(m, order, n, from, compare_operations);
 		o = operation_of(m, order + from, to - from, totals, totals + n);
 		if (rows.count && m->nodes[vec_last(&rows)->any].service == m->nodes[o.any].service)
 			o.recorded_ns = vec_last(&rows)->recorded_ns;
 		else
 			o.recorded_ns = recorded_ns(m, model_service(m, o.any));
-		err = vec_push(&rows, o);
+		if (m->windows.sampled)
+			err = sampling_of(m, order + from, to - from, &o.sampling);
+		err = err ? err : vec_push(&rows, o);
 	}
 	if (!err) {
 		if (rows.count > 1)
 			qsort_r(rows.items, rows.count, sizeof(*rows.items), compare_rows,
 				(void *)(uintptr_t)m);
-		out_table_begin(out, "operations", "operations", operation_columns, OPERATION_COLUMNS);
+		out_table_begin(out, "operations", "operations", operation_columns,
+				m->windows.sampled ? OPERATION_COLUMNS : SAMPLING_AT);
 		for (size_t i = 0; i < rows.count; i++)
 			put_operation(m, &rows.items[i], i ? &rows.items[i - 1] : NULL, out);
 		out_table_end(out);
+		if (m->windows.sampled) {
+			sampling_draw_begin(out);
+			for (size_t i = 0; i < rows.count; i++)
+				sampling_draw(m, rows.items[i].any, &rows.items[i].sampling, out);
+			sampling_draw_end(out);
+		}
 	}
 	vec_free(&rows);
 	free(totals);
@@ -355,19 +384,18 @@ static double mean_probability(const struct model *m, const uint32_t *spans, uin
 	return sum / count;
 }
 
-static void put_edges(const struct model *m, const uint32_t *order, struct out *out)
+static void put_edges(const struct model *m, const uint32_t *order, uint32_t n, struct out *out)
 {
 	static const struct out_column columns[] = {
 	    {"from", NULL, OUT_TEXT},	{"to", NULL, OUT_TEXT},	   {"operation", NULL, OUT_TEXT},
 	    {"count", NULL, OUT_COUNT}, {"class", NULL, OUT_TEXT}, {"probability", NULL, OUT_PROBABILITY},
 	};
-	uint32_t n = m->spans.span_count;
 
 	out_table_begin(out, "edges", NULL, columns, 6);
 	for (uint32_t from = 0, to; from < n && makes_edge(span_at(m, order[from])); from = to) {
 		uint32_t any = order[from];
 
-		to = run_end(m, order, from, compare_edges);
+		to = run_end(m, order, n, from, compare_edges);
 		out_row(out, (const struct out_value[]){
 				 out_text(caller(m, any)), out_text(answerer(m, any)),
 				 out_text(model_operation(m, any)), out_count(to - from),
@@ -379,20 +407,19 @@ static void put_edges(const struct model *m, const uint32_t *order, struct out *
 
 /* For people: all operations together, for there are many. The order of the edges is that of the routes, too.
  */
-static void draw_edges(const struct model *m, const uint32_t *order, struct out *out)
+static void draw_edges(const struct model *m, const uint32_t *order, uint32_t n, struct out *out)
 {
 	static const struct out_column columns[] = {
 	    {NULL, "from", OUT_TEXT},	  {NULL, "to", OUT_TEXT},	   {NULL, "calls", OUT_COUNT},
 	    {NULL, "for whom", OUT_TEXT}, {NULL, "sure", OUT_PROBABILITY},
 	};
-	uint32_t n = m->spans.span_count;
 
 	out_table_begin(out, NULL, "edges", columns, 5);
 	for (uint32_t from = 0, to; from < n && makes_edge(span_at(m, order[from])); from = to) {
 		uint32_t any = order[from];
 		bool root = m->parents.edges[any].class == EVIDENCE_ROOT;
 
-		to = run_end(m, order, from, compare_routes);
+		to = run_end(m, order, n, from, compare_routes);
 		out_row(
 		    out,
 		    (const struct out_value[]){
@@ -405,12 +432,12 @@ static void draw_edges(const struct model *m, const uint32_t *order, struct out 
 
 int operations_put_edges(const struct model *m, struct out *out)
 {
-	uint32_t *order = sorted_spans(m, compare_edges);
+	uint32_t n, *order = sorted_spans(m, compare_edges, &n);
 
 	if (!order)
 		return -ENOMEM;
-	put_edges(m, order, out);
-	draw_edges(m, order, out);
+	put_edges(m, order, n, out);
+	draw_edges(m, order, n, out);
 	free(order);
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "analyzer/view/operations.h"
 #include "analyzer/view/quality.h"
+#include "analyzer/view/sampling.h"
 #include "analyzer/view/tree.h"
 #include "analyzer/view/view.h"
 
@@ -79,6 +80,7 @@ int view_report(const struct model *m, struct out *out)
 	out_object_begin(out, NULL, NULL);
 	out_field(out, "schema", NULL, out_text("dprof.report/1"));
 	err = put_hosts(m, out);
+	sampling_put(m, out);
 	err = err ? err : operations_put_services(m, out);
 	err = err ? err : operations_put(m, out);
 	err = err ? err : operations_put_edges(m, out);

@@ -33,14 +33,22 @@ struct sight {
 	uint64_t seen[2]; /* out, in */
 };
 
+/* The gate was open; to_ns 0: to the end. */
+struct opening {
+	uint64_t from_ns, to_ns;
+	struct dump_window window;
+};
+
 struct process {
 	char *name;
 	struct dump_header header;
 	struct dump_end end;
 	uint64_t skew_ns, records, block_records, head_bytes, major, minor;
-	bool no_end, tsc;
+	bool no_end, tsc, paused;
+	struct window_plan plan; /* in the header, and of its windows; period_ns 0: none */
 	VEC(const char *) settings;
 	VEC(struct thread) threads;
+	VEC(struct opening) windows;
 	VEC(struct sight) sights; /* conn number - 1 */
 };
 

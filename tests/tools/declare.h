@@ -27,6 +27,9 @@ static void declare_process(const struct word *w, unsigned int n)
 	};
 	p.header.service = text_of(w, n, "service", p.header.program);
 	p.header.exe = text_of(w, n, "exe", "/usr/bin/program");
+	if (find(w, n, "window"))
+		must(window_parse(text_of(w, n, "window", ""), &p.plan));
+	p.paused = find(w, n, "paused") != NULL;
 	p.skew_ns = time_in(text_of(w, n, "skew", "0"), &rest);
 	p.block_records = number_of(w, n, "block", DUMP_BLOCK_RECORDS);
 	p.head_bytes = number_of(w, n, "head", 256);
@@ -44,6 +47,22 @@ static void declare_process(const struct word *w, unsigned int n)
 			     !vec_push(&p.settings, strdup(w[i].value)));
 	}
 	must(!vec_push(&processes, p));
+}
+
+/* window PROCESS from=T to=T [why=plan]: of the process's plan, if it has one. */
+static void declare_window(const struct word *w, unsigned int n)
+{
+	struct process *p = n > 1 && w[1].name ? process_named(w[1].name, strlen(w[1].name)) : NULL;
+	const char *rest;
+	struct opening o;
+
+	if (!p)
+		fail("window PROCESS");
+	o = (struct opening){.from_ns = time_in(text_of(w, n, "from", "0"), &rest),
+			     .to_ns = time_in(text_of(w, n, "to", "0"), &rest)};
+	o.window = (struct dump_window){.number = p->windows.count + 1, .plan = p->plan};
+	o.window.why = text_of(w, n, "why", o.to_ns ? "plan" : "");
+	must(!vec_push(&p->windows, o));
 }
 
 static void declare_thread(const struct word *w, unsigned int n)

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zstd.h>
 
 #include "tests/tools/declare.h"
+#include "tests/tools/write.h"
 
 struct line {
 	unsigned int number;
@@ -298,6 +298,7 @@ static const struct verb {
     {"fork", RECORD_FORK, false, "fork", do_plain},
     {"end", RECORD_END, false, "", do_plain},
     {"lost", RECORD_LOST, false, "", do_plain},
+    {"gated", RECORD_GATED, false, "", do_plain},
     {"skip", RECORD_NONE, false, "", do_skip},
 };
 
@@ -388,6 +389,8 @@ static void run_line(const char *text)
 		declare_thread(words, n);
 	else if (!strcmp(words[0].name, "conn"))
 		declare_conn(words, n);
+	else if (!strcmp(words[0].name, "window"))
+		declare_window(words, n);
 	else if (!dot || !(p = process_named(words[0].name, (size_t)(dot - words[0].name))))
 		fail("no such process: %s", words[0].name);
 	else
@@ -438,147 +441,6 @@ static void read_lines(const char *path)
 	}
 	free(text);
 	fclose(from);
-}
-
-/* ---- writing ---- */
-
-static uint8_t object[DUMP_OBJECT_BYTES_MAX];
-
-static void write_frame(FILE *to, const struct pack *p)
-{
-	size_t cap = ZSTD_compressBound(p->len), len;
-	void *frame = malloc(cap);
-	ZSTD_CCtx *zstd = ZSTD_createCCtx();
-
-	must(!p->full && frame && zstd);
-	ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
-	len = ZSTD_compress2(zstd, frame, cap, p->bytes, p->len);
-	must(!ZSTD_isError(len) && fwrite(frame, 1, len, to) == len);
-	ZSTD_freeCCtx(zstd);
-	free(frame);
-}
-
-static struct anchor anchor_at(const struct process *p, uint64_t ns)
-{
-	return (struct anchor){.stamp = (RAW_BASE + ns) * (p->tsc ? TSC_PER_NS : 1),
-			       .raw_ns = RAW_BASE + ns,
-			       .mono_ns = RAW_BASE + ns,
-			       .real_ns = EPOCH_NS + ns + p->skew_ns};
-}
-
-/* Another version than ours: the number behind the key. */
-static void set_number(struct pack *p, const char *key, uint64_t value)
-{
-	uint8_t *at = memmem(p->bytes, p->len, key, strlen(key));
-
-	must(at);
-	at[strlen(key)] = (uint8_t)(value & 0x7f);
-}
-
-static void write_header(FILE *to, struct process *p)
-{
-	struct pack pack;
-
-	must(!vec_push(&p->settings, NULL));
-	p->header.settings = p->settings.items;
-	p->header.calls = calls.items;
-	p->header.anchor = anchor_at(p, 0);
-	pack_start(&pack, object, sizeof(object));
-	dump_pack_header(&pack, &p->header);
-	set_number(&pack, "major", p->major);
-	set_number(&pack, "minor", p->minor);
-	write_frame(to, &pack);
-}
-
-/* Hands out the records of one block. */
-struct source {
-	const uint8_t *at;
-	uint64_t left; /* in this block */
-};
-
-static const struct record *next_record(void *from)
-{
-	struct source *s = from;
-	const struct record *r = (const struct record *)s->at;
-
-	if (!s->left)
-		return NULL;
-	s->left--;
-	s->at += (r->size_bytes + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
-	return r;
-}
-
-static const uint8_t *behind(const uint8_t *at, uint64_t records)
-{
-	struct source s = {at, records};
-
-	while (next_record(&s))
-		;
-	return s.at;
-}
-
-static void write_thread(FILE *to, struct process *p, uint32_t number, struct block_scratch *scratch)
-{
-	struct thread *t = &p->threads.items[number - 1];
-	const uint8_t *at = t->records.items;
-	uint64_t done = 0, missing = 0, skip = 0;
-	uint32_t block = 0, lost = 0;
-
-	while (done < t->count) {
-		uint64_t until = t->count;
-		struct source s = {.at = at};
-		struct pack pack;
-		uint32_t n;
-
-		/* A block ends where records are to be missing. */
-		for (; skip < t->skips.count && t->skips.items[skip] <= done; skip += 2)
-			missing += t->skips.items[skip + 1];
-		if (skip < t->skips.count)
-			until = t->skips.items[skip];
-		s.left = until - done < p->block_records ? until - done : p->block_records;
-		pack_start(&pack, object, sizeof(object));
-		n = dump_pack_block(&pack, scratch, number, done + missing, next_record, &s);
-		must(n);
-		if (lost < t->lost_blocks.count && t->lost_blocks.items[lost] == block)
-			lost++;
-		else
-			write_frame(to, &pack);
-		at = behind(at, n);
-		done += n;
-		block++;
-	}
-}
-
-static void write_process(struct process *p, const char *directory)
-{
-	struct block_scratch *scratch = calloc(1, block_scratch_bytes());
-	struct pack pack;
-	char *path;
-	FILE *to;
-
-	must(scratch);
-	must(asprintf(&path, "%s/%s.%s.%llu.%llu.zst", directory, p->header.host, p->header.program,
-		      (unsigned long long)p->header.pid, (unsigned long long)p->header.start_ns) > 0);
-	to = fopen(path, "wb");
-	must(to);
-	write_header(to, p);
-	for (uint32_t i = 1; i <= p->threads.count; i++)
-		write_thread(to, p, i, scratch);
-	if (p->tsc) {
-		struct anchor last = anchor_at(p, 3600ull * 1000000000);
-
-		pack_start(&pack, object, sizeof(object));
-		dump_pack_anchors(&pack, &last, 1);
-		write_frame(to, &pack);
-	}
-	p->end.records = p->records;
-	pack_start(&pack, object, sizeof(object));
-	dump_pack_end(&pack, &p->end);
-	if (!p->no_end)
-		write_frame(to, &pack);
-	must(!fclose(to));
-	free(path);
-	free(scratch);
 }
 
 int main(int argc, char **argv)
