@@ -52,17 +52,21 @@ $(O)/analyzer.a: $(call obj,$(COMMON) $(ANALYZE)) ; $(Q)rm -f $@ && $(AR) rcs $@
 # A unit test links the room it mirrors: preload tests are named preload_*_test.c.
 $(O)/unit/preload_%_test: tests/unit/preload_%_test.c $(O)/preload.a
 	$(Q)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) $(LDFLAGS) $< -o $@ $(O)/preload.a -lcmocka -lpthread -Wl,-Bstatic -lzstd -Wl,-Bdynamic
+$(O)/unit/secret_%_test: tests/unit/secret_%_test.c $(O)/preload.a $(O)/analyzer.a # what one masks the other reads
+	$(Q)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) $(LDFLAGS) $< -o $@ $(O)/analyzer.a $(O)/preload.a -lcmocka $(ANA_LIBS)
 $(O)/unit/%_test: tests/unit/%_test.c $(O)/analyzer.a
 	$(Q)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) $(LDFLAGS) $< -o $@ $(O)/analyzer.a -lcmocka $(ANA_LIBS)
 $(O)/tools/%: tests/tools/%.c $(O)/analyzer.a
 	$(Q)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) $(LDFLAGS) $< -o $@ $(O)/analyzer.a $(ANA_LIBS)
 
+$(O)/fuzz/secret_fuzz: tests/fuzz/secret_fuzz.c $(call pic,$(wildcard preload/secret*.c))
+	$(Q)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) -DFUZZ_MAIN $(LDFLAGS) $(filter %.c %.o,$^) -o $@
 $(O)/fuzz/%: tests/fuzz/%.c $(O)/analyzer.a
 	$(Q)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) -DFUZZ_MAIN $(LDFLAGS) $< -o $@ $(O)/analyzer.a $(ANA_LIBS)
 
 $(O)/fuzz/elf_fuzz: tests/fuzz/elf_fuzz.c $(call obj,preload/outside/elf preload/outside/script)
 	$(Q)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) -DFUZZ_MAIN $(LDFLAGS) $(filter %.c %.o,$^) -o $@
-fuzzers: $(O)/fuzz/load_fuzz $(O)/fuzz/proto_fuzz $(O)/fuzz/elf_fuzz
+fuzzers: $(O)/fuzz/load_fuzz $(O)/fuzz/proto_fuzz $(O)/fuzz/elf_fuzz $(O)/fuzz/secret_fuzz
 sanitized: ## the analyzer and its fuzzers under ASan and UBSan, in build/address,undefined
 	$(Q)$(MAKE) SAN=address,undefined build/address,undefined/dprof-analyze fuzzers
 unit: $(UNITS) $(TOOLS) ## build the unit tests and test tools

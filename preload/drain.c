@@ -8,18 +8,30 @@
 
 #include <errno.h>
 
+#include "preload/secret.h"
+
 /* Counts what the block encoder is given, to see whether it refused the last one. */
 struct offer {
+	struct drain *drain;
 	struct ring_reader *reader;
 	uint32_t count;
 };
 
+/*
+ * Secrets are masked where the record lies: in the ring it is ours until the tail moves, and the program
+ * never looks there again; else it is our copy.
+ */
 static const struct record *offer_next(void *from)
 {
 	struct offer *offer = from;
+	bool again = offer->reader->again;
 	const struct record *r = ring_next(offer->reader);
 
-	offer->count += r != NULL;
+	if (r == NULL)
+		return NULL;
+	if (!again)
+		secrets_mask(offer->drain->encoder->secrets, offer->drain->owner, (struct record *)r);
+	offer->count++;
 	return r;
 }
 
@@ -27,7 +39,7 @@ static const struct record *offer_next(void *from)
 static long drain_block(struct drain *d, struct ring_reader *reader, uint32_t ring, uint32_t serial,
 			uint64_t seq)
 {
-	struct offer offer = {reader, 0};
+	struct offer offer = {d, reader, 0};
 	uint32_t n =
 	    dump_pack_block(encoder_start(d->encoder), d->encoder->scratch, serial, seq, offer_next, &offer);
 	struct region_commit c = {.ring = ring, .serial = serial};

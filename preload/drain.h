@@ -15,6 +15,7 @@ struct drain {
 	struct dump_file *file;
 	uint64_t records; /* in the dump */
 	uint64_t broken;  /* rings whose rest could not be read */
+	uint32_t owner;	  /* whose records: secrets_mask() */
 	int (*commit)(void *to, const struct region_commit *c);
 	void *to;
 };

@@ -7,6 +7,7 @@
 #include <zstd.h>
 
 #include "preload/encoder.h"
+#include "preload/secret.h"
 #include "preload/sys.h"
 
 #define ENCODER_LEVEL  1  /* level 3 saves 5 % and costs half as much again */
@@ -47,10 +48,12 @@ int encoder_open(struct encoder *e)
 
 	*e = (struct encoder){.frame_cap = ZSTD_compressBound(ENCODER_OBJECT_BYTES)};
 	e->scratch = encoder_map(block_scratch_bytes());
+	e->secrets = encoder_map(secrets_bytes());
 	e->packed = encoder_map(ENCODER_OBJECT_BYTES);
 	e->frame = encoder_map(e->frame_cap);
 	e->zstd = ZSTD_createCCtx_advanced(from);
-	if (e->scratch == NULL || e->packed == NULL || e->frame == NULL || e->zstd == NULL) {
+	if (e->scratch == NULL || e->secrets == NULL || e->packed == NULL || e->frame == NULL ||
+	    e->zstd == NULL) {
 		encoder_close(e);
 		return -ENOMEM;
 	}
@@ -65,6 +68,8 @@ void encoder_close(struct encoder *e)
 	ZSTD_freeCCtx(e->zstd);
 	if (e->scratch != NULL)
 		sys_unmap(e->scratch, block_scratch_bytes());
+	if (e->secrets != NULL)
+		sys_unmap(e->secrets, secrets_bytes());
 	if (e->packed != NULL)
 		sys_unmap(e->packed, ENCODER_OBJECT_BYTES);
 	if (e->frame != NULL)

@@ -11,6 +11,7 @@
 struct encoder {
 	void *zstd;
 	struct block_scratch *scratch;
+	struct secrets *secrets;
 	struct pack object; /* what encoder_frame() compresses */
 	uint8_t *packed;
 	uint8_t *frame;

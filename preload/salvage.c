@@ -133,6 +133,8 @@ static void wait_for_death(const struct region_head *head)
 
 /* ---- finish it ---- */
 
+static uint32_t owners; /* each wreck's connections are its own */
+
 static int commit_dead(void *to, const struct region_commit *c)
 {
 	struct wreck *w = to;
@@ -221,6 +223,7 @@ static int wreck_open_dump(struct wreck *w, struct salvage *s)
 	}
 	w->drain = (struct drain){.encoder = s->encoder, .file = &w->file, .commit = commit_dead, .to = w};
 	w->drain.records = w->records = c->records;
+	w->drain.owner = ++owners;
 	if (r != -ENOENT || w->head.header_bytes == 0)
 		return r;
 	w->file.fd = sys_open(w->file.path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);

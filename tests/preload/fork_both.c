@@ -35,7 +35,7 @@ int main(void)
 		wait_turn(there[0]);
 		must("write", write(fd[0], "e", 1) == 1);
 		expect("child", "resync conn=cc out_seen=15 out_kernel=16");
-		expect("child", "out conn=cc off=16 len=1 flags=none head=e");
+		expect("child", "out conn=cc off=16 len=1 flags=none head=*");
 		expect("child", "close conn=cc flags=exit out_seen=17 out_kernel=17");
 		expect("child", "close conn=ss flags=exit in_seen=4 in_kernel=8");
 		exit(0);
@@ -47,7 +47,8 @@ int main(void)
 	wait_turn(back[0]);
 	must("write", write(fd[0], "d", 1) == 1);
 	expect("main", "resync conn=c out_seen=12 out_kernel=15");
-	expect("main", "out conn=c off=15 len=1 flags=none head=d");
+	/* between others' bytes, in no burst of ours: masked */
+	expect("main", "out conn=c off=15 len=1 flags=none head=*");
 	must("read", read(fd[1], buf, 4) == 4);
 	expect("main", "resync conn=s in_seen=0 in_kernel=4");
 	expect("main", "in conn=s off=4 len=4 flags=burst head=4567");

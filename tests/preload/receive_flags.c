@@ -24,7 +24,8 @@ int main(void)
 	said("throw away without a buffer", recvfrom(fd[1], NULL, 1, MSG_TRUNC, NULL, NULL));
 	expect("main", "in conn=s call=recvfrom off=9 len=1 flags=nocopy head=none");
 	said("recvfrom", recvfrom(fd[1], buf, sizeof buf, 0, NULL, NULL));
-	expect("main", "in conn=s call=recvfrom off=10 len=1 flags=none head=d");
+	/* what went before was not seen: masked up to the next burst */
+	expect("main", "in conn=s call=recvfrom off=10 len=1 flags=none head=*");
 	said("nothing there", recv(fd[1], buf, sizeof buf, MSG_DONTWAIT));
 	said("no errors", recv(fd[1], buf, sizeof buf, MSG_ERRQUEUE | MSG_DONTWAIT));
 
@@ -32,9 +33,9 @@ int main(void)
 	expect("main", "out conn=c call=send off=11 len=3 flags=none head=ab!");
 	until_readable(fd[1]);
 	said("recv up to the mark", recv(fd[1], buf, sizeof buf, 0));
-	expect("main", "in conn=s call=recv off=11 len=2 flags=none head=ab");
+	expect("main", "in conn=s call=recv off=11 len=2 flags=none head=**");
 	said("recv urgent", recv(fd[1], buf, 1, MSG_OOB));
-	expect("main", "in conn=s call=recv off=13 len=1 flags=none head=!");
+	expect("main", "in conn=s call=recv off=13 len=1 flags=none head=*");
 	said("shutdown", shutdown(fd[0], SHUT_WR));
 	expect("main", "shutdown conn=c call=shutdown how=1");
 	until_readable(fd[1]);
