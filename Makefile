@@ -31,7 +31,7 @@ TOOLS   := $(patsubst tests/tools/%.c,$(O)/tools/%,$(wildcard tests/tools/*.c))
 obj      = $(patsubst %,$(O)/obj/%.o,$(basename $(1)))
 pic      = $(patsubst %,$(O)/pic/%.o,$(basename $(1)))
 
-all: $(O)/libdprof.so $(O)/dprof-analyze $(O)/dprof-salvage $(O)/dprof-doctor ## build the library and the analyzer
+all: $(O)/libdprof.so $(O)/dprof $(O)/dprof-analyze $(O)/dprof-salvage $(O)/dprof-doctor $(O)/dprof-record ## build the library and the analyzer
 
 $(O)/obj/%.o: %.c ; $(Q)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) -c $< -o $@
 $(O)/pic/%.o: %.c ; $(Q)mkdir -p $(@D) && $(CC) $(BASE) $(LIB_FLAGS) $(CFLAGS) -c $< -o $@
@@ -43,7 +43,9 @@ $(O)/dprof-salvage: $(call pic,$(COMMON) $(PRELOAD) preload/salvage_main.c)
 	$(Q)$(CC) $(LDFLAGS) $^ -o $@ $(LIB_LIBS)
 # They stand outside of the traced program: of the library they have the settings and the formats only.
 OUTSIDE := common/window.c preload/config.c preload/say.c preload/text.c
-$(O)/dprof-doctor: $(call obj,$(filter-out %/record_main.c,$(wildcard preload/outside/*.c)) $(OUTSIDE)) ; $(Q)$(CC) $(LDFLAGS) $^ -o $@
+OUTSIDE += $(filter-out %_main.c,$(wildcard preload/outside/*.c))
+$(O)/dprof: $(call obj,preload/outside/dprof_main) ; $(Q)$(CC) $(LDFLAGS) $^ -o $@
+$(O)/dprof-doctor $(O)/dprof-record: $(O)/dprof-%: $(call obj,$(OUTSIDE)) $(O)/obj/preload/outside/%_main.o ; $(Q)$(CC) $(LDFLAGS) $^ -o $@
 $(O)/dprof-analyze: $(call obj,$(COMMON) $(ANALYZE) analyzer/main.c)
 	$(Q)$(CC) $(LDFLAGS) $^ -o $@ $(ANA_LIBS)
 $(O)/preload.a: $(call pic,$(COMMON) $(PRELOAD)) ; $(Q)rm -f $@ && $(AR) rcs $@ $^
@@ -83,8 +85,8 @@ check-style: ## clang-format over the C sources
 	$(Q)clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
 install: all ## DESTDIR=, PREFIX=/usr/local, LIBDIR=
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/dprof $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 755 scripts/dprof $(O)/dprof-analyze $(DESTDIR)$(PREFIX)/bin/
-	install -m 755 $(O)/libdprof.so $(O)/dprof-salvage $(O)/dprof-doctor $(DESTDIR)$(LIBDIR)/dprof/
+	install -m 755 $(O)/dprof $(O)/dprof-analyze $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(O)/libdprof.so $(O)/dprof-salvage $(O)/dprof-doctor $(O)/dprof-record $(DESTDIR)$(LIBDIR)/dprof/
 	install -m 644 preload/dprof.1 analyzer/dprof-analyze.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 clean: ## remove build/
 	$(Q)rm -rf build
