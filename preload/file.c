@@ -5,12 +5,15 @@
  */
 #include "preload/file.h"
 
+#include <linux/falloc.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "preload/sys.h"
 #include "preload/text.h"
 
-#define FILE_NAME_TRIES 100
+#define FILE_NAME_TRIES	   100
+#define FILE_RESERVE_BYTES 4096u /* more than the frames of anchors and end */
 
 int file_make_dir(const char *dir)
 {
@@ -48,6 +51,7 @@ int file_create(struct dump_file *f, const char *dir, const struct dump_header *
 	struct text t;
 
 	f->bytes = 0;
+	f->ending = false;
 	for (uint64_t n = 0; n < FILE_NAME_TRIES; n++) {
 		text_start(&t, f->path, sizeof f->path);
 		text_add(&t, dir);
@@ -127,6 +131,26 @@ int file_reopen(struct dump_file *f, uint32_t uid, uint64_t bytes, bool root)
 	return 0;
 }
 
+/*
+ * Room for a frame, and behind it for the last ones: how much was lost must find its place also where nothing
+ * else does any more. -EOPNOTSUPP is not for us to mind.
+ */
+static int file_reserve(const struct dump_file *f, size_t bytes)
+{
+	uint64_t end = f->bytes + bytes + FILE_RESERVE_BYTES;
+	struct rlimit limit;
+	long r;
+
+	if (f->ending)
+		return 0;
+	if (sys_call(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) == 0 && end > limit.rlim_cur)
+		return -EFBIG;
+	do
+		r = sys_call(SYS_fallocate, f->fd, FALLOC_FL_KEEP_SIZE, f->bytes, end - f->bytes);
+	while (r == -EINTR);
+	return r == -ENOSPC || r == -EDQUOT ? (int)r : 0;
+}
+
 int file_append(struct dump_file *f, struct encoder *e)
 {
 	long n = encoder_frame(e);
@@ -134,6 +158,9 @@ int file_append(struct dump_file *f, struct encoder *e)
 
 	if (n < 0)
 		return (int)n;
+	r = file_reserve(f, (size_t)n);
+	if (r < 0)
+		return r;
 	r = sys_write_at(f->fd, e->frame, (size_t)n, f->bytes);
 	if (r < 0) {
 		sys_call(SYS_ftruncate, f->fd, f->bytes);
@@ -145,7 +172,10 @@ int file_append(struct dump_file *f, struct encoder *e)
 
 void file_close(struct dump_file *f)
 {
-	if (f->fd >= 0)
+	if (f->fd >= 0) {
+		if (f->ending)
+			sys_call(SYS_ftruncate, f->fd, f->bytes); /* gives back what was reserved */
 		sys_close(f->fd);
+	}
 	f->fd = -1;
 }

@@ -17,6 +17,7 @@
 struct dump_file {
 	int fd; /* in the flusher's own table */
 	uint64_t bytes;
+	bool ending; /* what comes now are the last frames: they may use what is reserved */
 	char path[FILE_PATH_BYTES];
 };
 

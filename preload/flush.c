@@ -418,15 +418,33 @@ static uint64_t dropped_so_far(void)
 	return dropped;
 }
 
+/* Records for which there was no room to the end. */
+static uint64_t left_in_rings(void)
+{
+	uint64_t left = 0;
+
+	for (uint32_t i = 0; i < region.count; i++) {
+		struct ring *ring = region.rings[i];
+		struct ring_reader reader;
+
+		ring_read(&reader, ring_bytes(ring), ring->bytes, ring->tail,
+			  __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE));
+		while (ring_next(&reader) != NULL)
+			left++;
+	}
+	return left;
+}
+
 static void flush_end(void)
 {
 	struct dump_end end = {.reason = flush_reason != NULL ? flush_reason : "exit"};
 	int r;
 
 	flush_drain(0, true);
+	file.ending = true;
 	control_end(&drain);
 	end.records = drain.records;
-	end.dropped = dropped_so_far();
+	end.dropped = dropped_so_far() + (disk_full ? left_in_rings() : 0);
 	end.untraced_threads = region.head->untraced_threads;
 	end.untraced_conns = region.head->untraced_conns;
 	end.io_uring = region.head->io_uring;

@@ -245,6 +245,7 @@ static int wreck_end(struct wreck *w, struct salvage *s)
 	uint32_t ended = 1;
 	int r;
 
+	w->file.ending = true;
 	dump_pack_anchors(encoder_start(s->encoder), &w->head.anchors[w->head.anchor_at], 1);
 	r = drain_object(&w->drain);
 	if (r < 0)
@@ -349,6 +350,7 @@ static void salvage_one(struct salvage *s, const char *name)
 	text_add(&t, name);
 	w.file.path[0] = '\0';
 	w.file.fd = -1;
+	w.file.ending = false;
 	w.records = w.drain.records = w.dropped = 0;
 	w.fd = sys_open(w.path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (w.fd < 0) {
