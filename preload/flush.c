@@ -137,6 +137,26 @@ struct ring *flush_take_ring(bool wait)
 	}
 }
 
+void flush_note_untraced(void)
+{
+	uint32_t state =
+	    __atomic_load_n(&flush_state, __ATOMIC_ACQUIRE); /* behind it the region's head is there */
+
+	if (state != FLUSH_RUNNING)
+		return;
+	__atomic_store_n(&region.head->untraced_threads, __atomic_load_n(&thread_untraced, __ATOMIC_RELAXED),
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&region.head->untraced_conns, conn_untraced(), __ATOMIC_RELAXED);
+	__atomic_store_n(&region.head->unheard, __atomic_load_n(&emit_unheard, __ATOMIC_RELAXED),
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&region.head->io_uring, uring_rings(), __ATOMIC_RELAXED);
+}
+
+bool flush_is_starting(void)
+{
+	return __atomic_load_n(&flush_state, __ATOMIC_ACQUIRE) == FLUSH_STARTING;
+}
+
 void flush_finish(const char *reason)
 {
 	uint64_t deadline_ns = sys_clock_ns(CLOCK_MONOTONIC) + FLUSH_END_NS;
@@ -320,7 +340,7 @@ static void flush_stopped(int error)
 		  ": records are dropped and counted until it can be written again");
 }
 
-/* Drains rings that hold at least `least` of their size (0: all). */
+/* Drains rings that hold at least such a part of their size (0: all), and those whose thread has ended. */
 static int drain_rings(uint32_t least_part)
 {
 	for (uint32_t i = 0; i < region.count; i++) {
@@ -331,8 +351,8 @@ static int drain_rings(uint32_t least_part)
 		struct ring_reader reader;
 		int r;
 
-		if (head != ring->tail &&
-		    (least_part == 0 || head - ring->tail >= ring->bytes / least_part)) {
+		if (head != ring->tail && (least_part == 0 || state == RING_GONE ||
+					   head - ring->tail >= ring->bytes / least_part)) {
 			ring_read(&reader, ring_bytes(ring), ring->bytes, ring->tail, head);
 			r = drain_ring(&drain, &reader, i, ring->serial, ring->seq);
 			if (r < 0)
@@ -369,14 +389,6 @@ static int drain_anchor(void)
 	return drain_object(&drain);
 }
 
-static void note_untraced(void)
-{
-	region.head->untraced_threads = __atomic_load_n(&thread_untraced, __ATOMIC_RELAXED);
-	region.head->untraced_conns = conn_untraced();
-	region.head->unheard = __atomic_load_n(&emit_unheard, __ATOMIC_RELAXED);
-	region.head->io_uring = uring_rings();
-}
-
 static void flush_drain(uint32_t least_part, bool anchor)
 {
 	uint64_t before = drain.records;
@@ -390,7 +402,7 @@ static void flush_drain(uint32_t least_part, bool anchor)
 		r = drain_peers();
 	if (r == 0 && anchor && drain.records != before)
 		r = drain_anchor();
-	note_untraced();
+	flush_note_untraced();
 	if (r < 0)
 		flush_stopped(r);
 	else
@@ -402,6 +414,9 @@ static void flush_add_rings(void)
 	uint32_t want = many_threads() ? FLUSH_SPARES : 1;
 	int r = 0;
 
+	/* a program that makes a thread per task gets back the rings of those that have ended */
+	if (region_spares(&region) < want && region.count > FLUSH_SPARES)
+		flush_drain(2 * RING_WAKE_PART, false);
 	while (region_spares(&region) < want && r != -ENOMEM) {
 		r = region_add_ring(&region, (uint32_t)config_get()->ring_bytes);
 		tell_region_error(r == -ENOMEM ? 0 : r);
@@ -453,7 +468,8 @@ static void flush_end(void)
 	if (r < 0)
 		flush_stopped(r);
 	region.head->ended = 1;
-	if (end.records == 0 && end.dropped == 0 && !control_was_shut()) /* opened early, then nothing came */
+	if (end.records == 0 && end.dropped == 0 && end.untraced_threads == 0 &&
+	    !control_was_shut()) /* opened early, then nothing came */
 		sys_call(SYS_unlink, file.path);
 	region_remove(&region);
 	file_close(&file);
@@ -493,11 +509,11 @@ static void flush_obey(void)
 	flush_publish(&users_followed, users_followed + 1);
 }
 
-/* Between two blocks of somebody else's dump: our own rings come first. */
-static void breathe(void *unused)
+/* Between two blocks of somebody else's dump: our own rings come first, and a program that ends does not
+ * wait. */
+static bool breathe(void *unused)
 {
-	const uint32_t urgent = WISH_DRAIN | WISH_RING | WISH_USER;
-	uint32_t wishes = __atomic_fetch_and(&flush_wishes, ~urgent, __ATOMIC_ACQ_REL);
+	uint32_t wishes = __atomic_fetch_and(&flush_wishes, WISH_END, __ATOMIC_ACQ_REL);
 
 	(void)unused;
 	if (wishes & WISH_USER)
@@ -506,6 +522,7 @@ static void breathe(void *unused)
 		flush_add_rings();
 	if (wishes & WISH_DRAIN)
 		flush_drain(2 * RING_WAKE_PART, false);
+	return !(wishes & WISH_END);
 }
 
 /* Dumps that processes killed in this directory left unfinished. */

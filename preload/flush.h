@@ -21,6 +21,9 @@ void flush_wake(void);
 /* A spare ring for the calling thread, NULL if there is none; with `wait` for at most 200 ms. */
 struct ring *flush_take_ring(bool wait);
 
+/* Spawned, and not there yet. */
+bool flush_is_starting(void);
+
 /* The last drain and the end object; waits at most 2 s. */
 void flush_finish(const char *reason);
 
@@ -35,5 +38,8 @@ void flush_after_fork(bool unmap);
 
 /* Wants to know the other end of the unix socket `inode`: a PEER record for conn will follow. */
 void flush_ask_peer(uint32_t conn, uint64_t inode);
+
+/* Threads and connections that are not traced, as of now, into the region: they count even after kill -9. */
+void flush_note_untraced(void);
 
 #endif

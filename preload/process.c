@@ -138,7 +138,8 @@ void process_forked(void)
 
 void process_finish(const char *reason)
 {
-	if ((!process_traced() && !finishing) || process_is_vfork_child())
+	/* while the flusher is about to start, some calls were not recorded: the dump shall say so */
+	if ((!process_traced() && !finishing && !flush_is_starting()) || process_is_vfork_child())
 		return;
 	if (!__atomic_exchange_n(&finishing, 1, __ATOMIC_ACQ_REL)) {
 		conn_close_all();

@@ -118,17 +118,27 @@ static bool is_orphan(const struct wreck *w)
 	       sys_call(SYS_stat, end == 0 ? "/" : dir, &st) == -ENOENT;
 }
 
+static bool may_go_on(struct salvage *s)
+{
+	s->stopped |= s->breathe != NULL && !s->breathe(s->to);
+	return !s->stopped;
+}
+
 /* Its flusher is gone, which gave back the lock; its other threads are killed, but may not know yet. */
-static void wait_for_death(const struct region_head *head)
+static bool wait_for_death(struct salvage *s, const struct region_head *head)
 {
 	uint64_t deadline_ns = sys_clock_ns(CLOCK_MONOTONIC) + SALVAGE_DYING_NS;
 	uint32_t never = 0;
 
 	if (head->pid == (uint32_t)sys_call(SYS_getpid))
-		return; /* we are what it became by exec */
+		return true; /* we are what it became by exec */
 	while (sys_clock_ns(CLOCK_MONOTONIC) < deadline_ns &&
-	       identity_boot_start(head->pid) == head->boot_start)
+	       identity_boot_start(head->pid) == head->boot_start) {
+		if (!may_go_on(s))
+			return false;
 		sys_futex_wait(&never, 0, sys_clock_ns(CLOCK_MONOTONIC) + 1000000);
+	}
+	return true;
 }
 
 /* ---- finish it ---- */
@@ -202,9 +212,7 @@ static int wreck_drain_ring(struct wreck *w, struct salvage *s, uint32_t index)
 		n = -EBADMSG;
 	}
 	sys_unmap(copy, at.bytes);
-	if (s->breathe != NULL)
-		s->breathe(s->to);
-	return (int)n;
+	return n < 0 || may_go_on(s) ? (int)n : -ECANCELED;
 }
 
 /* The dump as it was at the last commit; anew, with its header, if it is not there. */
@@ -266,7 +274,8 @@ static int wreck_finish(struct wreck *w, struct salvage *s)
 {
 	int r;
 
-	wait_for_death(&w->head);
+	if (!wait_for_death(s, &w->head))
+		return -ECANCELED;
 	r = wreck_read_head(w); /* what it was at the very end */
 	if (r < 0)
 		return r;
@@ -334,7 +343,7 @@ static void salvage_opened(struct salvage *s, struct wreck *w)
 		sys_call(SYS_setfsuid, w->st.st_uid);
 	if (r == 0)
 		r = wreck_finish(w, s);
-	if (r != -ESTALE)
+	if (r != -ESTALE && r != -ECANCELED)
 		tell(s, w, r < 0 ? SALVAGE_FAILED : SALVAGE_DONE, r);
 	if (other_user)
 		sys_call(SYS_setfsuid, sys_call(SYS_geteuid));
@@ -382,7 +391,7 @@ int salvage_all(struct salvage *s)
 		for (long at = 0; at < n;) {
 			struct entry *e = (struct entry *)(list + at);
 
-			if (name_fits(s, e->name))
+			if (!s->stopped && name_fits(s, e->name))
 				salvage_one(s, e->name);
 			at += e->bytes;
 		}

@@ -34,7 +34,9 @@ struct salvage {
 	const char *dir; /* only dumps under it; NULL: all */
 	uint32_t uid;	 /* only regions of this user, or SALVAGE_ALL_USERS */
 	bool dropped;	 /* and those that began as this user's: root's, of services that gave it up */
-	void (*breathe)(void *to); /* called between blocks; may be NULL */
+	bool (*breathe)(
+	    void *to); /* called between blocks, and while waiting; false: stop here; may be NULL */
+	bool stopped;  /* breathe said so */
 	void (*report)(void *to, const struct salvage_report *report); /* may be NULL */
 	void *to;
 };

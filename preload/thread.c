@@ -55,12 +55,13 @@ static void thread_take(struct thread *t, struct ring *ring)
 	t->ring = ring;
 }
 
-/* Not now. The first time in a row counts. */
+/* Not now. It counts once, also if the thread gets its ring later: what it did until then is nowhere. */
 static void thread_refused(struct thread *t, uint64_t now_ns)
 {
 	if (t->retry_ns == 0)
 		__atomic_fetch_add(&thread_untraced, 1, __ATOMIC_RELAXED);
 	t->retry_ns = now_ns + THREAD_RETRY_NS;
+	flush_note_untraced();
 }
 
 bool thread_enter(void)
@@ -81,9 +82,6 @@ bool thread_enter(void)
 	if (!process_is_vfork_child() && process_start())
 		ring = flush_take_ring(t->retry_ns == 0);
 	if (ring != NULL) {
-		if (t->retry_ns != 0)
-			__atomic_fetch_sub(&thread_untraced, 1, __ATOMIC_RELAXED);
-		t->retry_ns = 0;
 		thread_take(t, ring);
 	} else if (process_check()) {
 		thread_refused(t, now_ns);

@@ -96,7 +96,7 @@ void thread_gone(void);
 /* In a fork's child: this thread is the only one, and new. */
 void thread_after_fork(void);
 
-/* Threads that wanted a ring and got none. */
+/* Threads that wanted a ring and got none, or not at once. */
 extern uint64_t thread_untraced;
 
 #endif

@@ -37,12 +37,13 @@ static void see(void *to, const struct salvage_report *r)
 		seen->error = r->error;
 }
 
-static void breathe(void *to)
+static bool breathe(void *to)
 {
 	struct seen *seen = to;
 
 	if (seen->breaths_left > 0 && --seen->breaths_left == 0)
 		kill(getpid(), SIGKILL);
+	return true;
 }
 
 static struct seen salvage(const char *dir, int breaths)
