@@ -33,7 +33,7 @@ static __attribute__((noinline)) struct moved call_settle(const struct call *c, 
 							  uint64_t t1)
 {
 	struct conn *conn = c->conn;
-	struct moved moved = {c->off, 0, conn->type == CONN_STREAM};
+	struct moved moved = {c->off, 0, CONN_GET(conn->type) == CONN_STREAM};
 
 	if (!moved.ours)
 		return moved;
@@ -44,7 +44,9 @@ static __attribute__((noinline)) struct moved call_settle(const struct call *c, 
 	if (CONN_GET(conn->version) != c->version) {
 		/* the counters were set while we were away: they may have our bytes or not, so look again */
 		moved.flags = RECORD_FLAG_RACE;
-		truth_check(conn, c->fd, c->way, 0, t1);
+		CONN_SET(conn->racing[c->way], 1);
+		if (truth_check(conn, c->fd, c->way, 0, t1))
+			moved.off = truth_fill(conn, c->way, n, c->off);
 		return moved;
 	}
 	if (!truth_check(conn, c->fd, c->way, all, t1)) {
@@ -75,8 +77,10 @@ static inline __attribute__((always_inline)) struct moved call_claim(const struc
 		return call_settle(c, n, all, t1);
 	if (CONN_GET(thread_many)) {
 		moved.off = __atomic_fetch_add(off, n, __ATOMIC_RELAXED);
-		if (moved.off != c->off)
+		if (moved.off != c->off) {
 			moved.flags = RECORD_FLAG_RACE;
+			CONN_SET(conn->racing[c->way], 1);
+		}
 	} else {
 		moved.off = arch_add(off, n);
 	}
@@ -95,7 +99,7 @@ static inline __attribute__((always_inline)) uint32_t call_head(struct conn *con
 
 	if (CONN_GET(conn->way) != way) {
 		CONN_SET(conn->way, way);
-		left = config_head_bytes[way == conn->asks];
+		left = config_head_bytes[way == CONN_GET(conn->asks)];
 		*flags |= RECORD_FLAG_BURST;
 	}
 	head = n < left ? (uint32_t)n : left;
@@ -133,7 +137,7 @@ static void call_pass(const struct call *c, size_t n)
 	emit_gated(c->t0);
 	if (CONN_GET(conn->id) != c->id)
 		return;
-	if (conn->type == CONN_STREAM)
+	if (CONN_GET(conn->type) == CONN_STREAM)
 		call_head(conn, c->way, n, &flags);
 	if (CONN_GET(thread_many))
 		__atomic_fetch_add(&conn->off[c->way], n, __ATOMIC_RELAXED);
@@ -158,7 +162,7 @@ static __attribute__((noinline)) void call_done_rest(const struct call *c, size_
 	thread_ready(); /* a thread's first call gets it its ring */
 	moved = call_claim(c, n, n, t1);
 	if (!moved.ours) {
-		if (c->conn->type != CONN_STREAM)
+		if (CONN_GET(c->conn->type) != CONN_STREAM)
 			packet_bytes(c, n, bytes, t1);
 		return;
 	}
@@ -185,7 +189,7 @@ void call_done(const struct call *c, ssize_t n, const void *bytes)
 	uint64_t t1;
 
 	if (n <= 0) {
-		if (n == 0 && c->conn->type == CONN_DATAGRAM)
+		if (n == 0 && CONN_GET(c->conn->type) == CONN_DATAGRAM)
 			packet_bytes(c, 0, NULL, stamp_now());
 		return;
 	}
@@ -196,7 +200,7 @@ void call_done(const struct call *c, ssize_t n, const void *bytes)
 	t1 = stamp_now();
 	left = CONN_GET(conn->burst_left);
 	if (CONN_GET(conn->way) != way) {
-		left = config_head_bytes[way == conn->asks];
+		left = config_head_bytes[way == CONN_GET(conn->asks)];
 		flags = RECORD_FLAG_BURST;
 	}
 	head = (size_t)n < left ? (uint32_t)n : left;
@@ -216,7 +220,10 @@ void call_done(const struct call *c, ssize_t n, const void *bytes)
 	r->t1 = t1;
 	if (CONN_GET(thread_many)) {
 		r->off = __atomic_fetch_add(&conn->off[way], (uint64_t)n, __ATOMIC_RELAXED);
-		flags |= r->off != c->off ? RECORD_FLAG_RACE : 0;
+		if (__builtin_expect(r->off != c->off, 0)) {
+			flags |= RECORD_FLAG_RACE;
+			CONN_SET(conn->racing[way], 1);
+		}
 	} else {
 		r->off = arch_add(&conn->off[way], (uint64_t)n);
 	}
@@ -243,7 +250,7 @@ void call_done_part(struct call *c, size_t n, size_t all, const struct iovec *pa
 	thread_ready(); /* before the conn is told of again */
 	moved = call_claim(c, n, all, t1);
 	if (!moved.ours) {
-		if (c->conn->type != CONN_STREAM)
+		if (CONN_GET(c->conn->type) != CONN_STREAM)
 			packet_parts(c, n, parts, count, t1);
 		return;
 	}
@@ -282,9 +289,9 @@ void call_peeked(const struct call *c, ssize_t n)
 	struct moved moved = {c->off, RECORD_FLAG_PEEK, true};
 	struct record *r;
 
-	if (n <= 0 || !gate_has_told(c->conn->told))
+	if (n <= 0 || !gate_has_told(CONN_GET(c->conn->told)))
 		return;
-	if (c->conn->type != CONN_STREAM) {
+	if (CONN_GET(c->conn->type) != CONN_STREAM) {
 		packet_moved(c, n, &(struct packet){.flags = MSG_PEEK}, stamp_now());
 		return;
 	}
@@ -299,18 +306,18 @@ void call_ended(const struct call *c)
 	struct moved moved = {c->off, RECORD_FLAG_EOF, true};
 	struct record *r;
 
-	if (c->conn->type != CONN_STREAM) {
+	if (CONN_GET(c->conn->type) != CONN_STREAM) {
 		packet_ended(c);
 		return;
 	}
 	/* a program that polls a stream that has ended would fill the dump with its zeros */
-	if (c->conn->eof_told || !gate_has_told(c->conn->told))
+	if (CONN_GET(c->conn->eof_told) || !gate_has_told(CONN_GET(c->conn->told)))
 		return;
 	thread_ready();
 	r = call_record(c, moved, 0, 0, stamp_now());
 	if (r == NULL)
 		return;
-	if (c->conn->id == c->id)
-		c->conn->eof_told = 1;
+	if (CONN_GET(c->conn->id) == c->id)
+		CONN_SET(c->conn->eof_told, 1);
 	emit_commit(r);
 }

@@ -96,7 +96,7 @@ static struct record *record_begin(uint8_t kind, uint8_t call, const struct conn
 		return NULL;
 	r->kind = kind;
 	r->call = call;
-	r->conn = conn->id;
+	r->conn = CONN_GET(conn->id);
 	return r;
 }
 
@@ -110,8 +110,8 @@ static void tell_open(struct conn *conn, int fd, uint8_t call, uint16_t flags, s
 	CONN_SET(conn->told, r == NULL || gate == GATE_SHUT ? 0 : gate);
 	if (r == NULL)
 		return;
-	sight->end.off_in = conn->off[CONN_IN];
-	sight->end.off_out = conn->off[CONN_OUT];
+	sight->end.off_in = CONN_GET(conn->off[CONN_IN]);
+	sight->end.off_out = CONN_GET(conn->off[CONN_OUT]);
 	r->flags = flags;
 	r->off = (uint64_t)fd;
 	r->t0 = t0;
@@ -119,23 +119,23 @@ static void tell_open(struct conn *conn, int fd, uint8_t call, uint16_t flags, s
 	memcpy(r + 1, &sight->end, sizeof sight->end);
 	memcpy((char *)(r + 1) + sizeof sight->end, sight->path, sight->end.path_bytes);
 	emit_commit(r);
-	if (sight->end.family == ENDPOINT_UNIX && sight->end.inode != 0 && conn->type != CONN_DATAGRAM &&
-	    !(flags & RECORD_FLAG_PAIR))
-		flush_ask_peer(conn->id, sight->end.inode);
+	if (sight->end.family == ENDPOINT_UNIX && sight->end.inode != 0 &&
+	    CONN_GET(conn->type) != CONN_DATAGRAM && !(flags & RECORD_FLAG_PAIR))
+		flush_ask_peer(CONN_GET(conn->id), sight->end.inode);
 }
 
 /* `readable`: fd is still this socket, so the kernel can be asked. It may be the first thing that
  * this thread does. */
 static void tell_close(const struct conn *conn, int fd, uint8_t call, uint16_t flags, bool readable)
 {
-	uint64_t t0 = stamp_now(), kernel[2];
+	uint64_t t0 = stamp_now(), kernel[2], ours[2] = {CONN_GET(conn->off[0]), CONN_GET(conn->off[1])};
 	struct counts *counts;
 	struct record *r;
 
-	if (!gate_has_told(conn->told))
+	if (!gate_has_told(CONN_GET(conn->told)))
 		return;
 	thread_ready();
-	if (!readable || !conn->counted || !truth_read(fd, conn->off, kernel))
+	if (!readable || !CONN_GET(conn->counted) || !truth_read(fd, ours, kernel))
 		kernel[CONN_IN] = kernel[CONN_OUT] = COUNT_UNKNOWN;
 	/* also while the gate is shut: what was told to be open is told to be closed */
 	r = emit_begin_always(sizeof *counts);
@@ -143,14 +143,14 @@ static void tell_close(const struct conn *conn, int fd, uint8_t call, uint16_t f
 		return;
 	r->kind = RECORD_CLOSE;
 	r->call = call;
-	r->conn = conn->id;
+	r->conn = CONN_GET(conn->id);
 	r->flags = flags;
 	r->off = (uint64_t)fd;
 	r->t0 = t0;
 	r->t1 = stamp_now();
 	counts = (struct counts *)(r + 1);
-	counts->out_seen = conn->off[CONN_OUT];
-	counts->in_seen = conn->off[CONN_IN];
+	counts->out_seen = ours[CONN_OUT];
+	counts->in_seen = ours[CONN_IN];
 	counts->out_kernel = kernel[CONN_OUT];
 	counts->in_kernel = kernel[CONN_IN];
 	emit_commit(r);
@@ -170,7 +170,9 @@ static void tell_peer(const struct conn *conn, uint8_t call, uint64_t peer_inode
 /* It may never have been told, or in a window that was dropped. */
 static uint16_t way_it_came(const struct conn *conn)
 {
-	return conn->asks == CONN_OUT ? RECORD_FLAG_CONNECT : conn->asks == CONN_IN ? RECORD_FLAG_ACCEPT : 0;
+	return CONN_GET(conn->asks) == CONN_OUT	 ? RECORD_FLAG_CONNECT
+	       : CONN_GET(conn->asks) == CONN_IN ? RECORD_FLAG_ACCEPT
+						 : 0;
 }
 
 void conn_tell_again(struct conn *conn, int fd, uint8_t call, uint16_t flags)
@@ -178,10 +180,10 @@ void conn_tell_again(struct conn *conn, int fd, uint8_t call, uint16_t flags)
 	struct sight sight;
 	uint64_t now = stamp_now();
 
-	if (endpoint_read(fd, NULL, 0, &sight) < 0 || sight.type != conn->type)
+	if (endpoint_read(fd, NULL, 0, &sight) < 0 || sight.type != CONN_GET(conn->type))
 		return;
 	if (sight.end.family == ENDPOINT_EVENT)
-		sight.end.cookie = conn->cookie;
+		sight.end.cookie = CONN_GET(conn->cookie);
 	if (!(flags & RECORD_FLAG_PARTIAL))
 		flags |= way_it_came(conn);
 	tell_open(conn, fd, call, flags, &sight, now, now);
@@ -191,25 +193,32 @@ void conn_mark_partial(int fd, uint8_t call)
 {
 	struct conn *conn = conn_of(fd);
 
-	if (is_conn(conn) && conn->type == CONN_STREAM && conn->id != 0 && thread_has_ring())
+	if (is_conn(conn) && CONN_GET(conn->type) == CONN_STREAM && CONN_GET(conn->id) != 0 &&
+	    thread_has_ring())
 		conn_tell_again(conn, fd, call, RECORD_FLAG_SEEN | RECORD_FLAG_PARTIAL);
 }
 
 /* ---- lives ---- */
 
+static void set_off(struct conn *conn, uint64_t out, uint64_t in)
+{
+	CONN_SET(conn->off[CONN_OUT], out);
+	CONN_SET(conn->off[CONN_IN], in);
+}
+
 /* What it is: before anybody finds it in the table. */
 static void describe(struct conn *conn, struct sight *sight)
 {
 	if (sight->end.family == ENDPOINT_EVENT) {
-		if (conn->cookie == 0)
-			conn->cookie = (uint64_t)process_pid() << 32 |
-				       __atomic_add_fetch(&last_event, 1, __ATOMIC_RELAXED);
-		sight->key = sight->end.cookie = conn->cookie;
+		if (CONN_GET(conn->cookie) == 0)
+			CONN_SET(conn->cookie, (uint64_t)process_pid() << 32 |
+						   __atomic_add_fetch(&last_event, 1, __ATOMIC_RELAXED));
+		sight->key = sight->end.cookie = CONN_GET(conn->cookie);
 	}
-	conn->cookie = sight->key;
-	conn->type = sight->type;
-	conn->family = sight->end.family;
-	conn->counted = sight->counted;
+	CONN_SET(conn->cookie, sight->key);
+	CONN_SET(conn->type, sight->type);
+	CONN_SET(conn->family, sight->end.family);
+	CONN_SET(conn->counted, sight->counted);
 }
 
 /* Is its OPEN better told at its first use? A datagram socket gets its port when it sends first. */
@@ -224,18 +233,18 @@ static void begin(struct conn *conn, int fd, uint8_t call, uint16_t flags, struc
 		  uint64_t t1)
 {
 	uint32_t none = 0, id = conn_number();
-	uint64_t kernel[2];
+	uint64_t kernel[2], ours[2] = {CONN_GET(conn->off[0]), CONN_GET(conn->off[1])};
 
 	describe(conn, sight);
 	if (flags & (RECORD_FLAG_CONNECT | RECORD_FLAG_ACCEPT))
-		conn->asks = flags & RECORD_FLAG_CONNECT ? CONN_OUT : CONN_IN;
-	conn->checked_at = conn->type != CONN_STREAM ? CONN_ALWAYS : conn->checks_left ? 0 : t1;
-	if ((flags & RECORD_FLAG_SEEN) && sight->counted && truth_read(fd, conn->off, kernel)) {
-		conn->off[CONN_IN] = kernel[CONN_IN];
-		conn->off[CONN_OUT] = kernel[CONN_OUT];
-	}
+		CONN_SET(conn->asks, flags & RECORD_FLAG_CONNECT ? CONN_OUT : CONN_IN);
+	CONN_SET(conn->checked_at, CONN_GET(conn->type) != CONN_STREAM ? CONN_ALWAYS
+				   : CONN_GET(conn->checks_left)       ? 0
+								       : t1);
+	if ((flags & RECORD_FLAG_SEEN) && sight->counted && truth_read(fd, ours, kernel))
+		set_off(conn, kernel[CONN_OUT], kernel[CONN_IN]);
 	/* what was there before the program is used through stdin, stdout and stderr as well */
-	if ((flags & RECORD_FLAG_SEEN) && conn->type == CONN_STREAM && fd <= STDERR_FILENO)
+	if ((flags & RECORD_FLAG_SEEN) && CONN_GET(conn->type) == CONN_STREAM && fd <= STDERR_FILENO)
 		flags |= RECORD_FLAG_PARTIAL;
 	/* another thread may be telling of the same inherited conn: one of us does */
 	if (!__atomic_compare_exchange_n(&conn->id, &none, id, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
@@ -250,7 +259,7 @@ static void begin(struct conn *conn, int fd, uint8_t call, uint16_t flags, struc
 /* A stream's end is worth telling also if its OPEN found no room. */
 static bool is_told(const struct conn *conn)
 {
-	return conn->id != 0 && (conn->type == CONN_STREAM || conn->told != 0);
+	return CONN_GET(conn->id) != 0 && (CONN_GET(conn->type) == CONN_STREAM || CONN_GET(conn->told) != 0);
 }
 
 /* Drops the reference that an entry of the table held. */
@@ -396,14 +405,18 @@ static struct conn *find_copy(uint64_t cookie)
 
 	for (uint32_t fd = 0; cookie != 0 && fd < limit; fd++) {
 		struct conn *conn = conn_of((int)fd);
-		uint32_t refs = is_conn(conn) && conn->cookie == cookie
+		uint32_t refs = is_conn(conn) && CONN_GET(conn->cookie) == cookie
 				    ? __atomic_load_n(&conn->refs, __ATOMIC_RELAXED)
 				    : 0;
 
 		while (refs > 0)
 			if (__atomic_compare_exchange_n(&conn->refs, &refs, refs + 1, false, __ATOMIC_ACQ_REL,
-							__ATOMIC_RELAXED))
-				return conn;
+							__ATOMIC_RELAXED)) {
+				if (CONN_GET(conn->cookie) == cookie)
+					return conn;
+				drop(conn, (int)fd, 0, 0, false); /* it went, and the next one came */
+				break;
+			}
 	}
 	return NULL;
 }
@@ -470,7 +483,7 @@ static __attribute__((noinline)) struct conn *enter(int fd, uint8_t call)
 	conn = conn_of(fd);
 	if (conn == NULL || (conn == &conn_waker && wake_up(fd)))
 		conn = discover(fd, call);
-	if (!is_conn(conn) || (conn->type == CONN_WAKE && !process_traced()))
+	if (!is_conn(conn) || (CONN_GET(conn->type) == CONN_WAKE && !process_traced()))
 		return NULL;
 	thread_ready();
 	if (__atomic_load_n(&conn->id, __ATOMIC_ACQUIRE) != 0)
@@ -478,8 +491,8 @@ static __attribute__((noinline)) struct conn *enter(int fd, uint8_t call)
 	/* inherited over fork: this process has a view of its own */
 	if (endpoint_read(fd, NULL, 0, &sight) < 0 || process_is_vfork_child())
 		return NULL;
-	if (sight.end.family != ENDPOINT_EVENT && conn->cookie != sight.key)
-		conn->off[CONN_IN] = conn->off[CONN_OUT] = 0;
+	if (sight.end.family != ENDPOINT_EVENT && CONN_GET(conn->cookie) != sight.key)
+		set_off(conn, 0, 0);
 	now = stamp_now();
 	begin(conn, fd, call, RECORD_FLAG_SEEN, &sight, now, now);
 	return conn;
@@ -520,10 +533,10 @@ void conn_share(void)
 	for (uint32_t fd = 0; fd < limit; fd++) {
 		struct conn *conn = conn_of((int)fd);
 
-		if (!is_conn(conn) || conn->type != CONN_STREAM)
+		if (!is_conn(conn) || CONN_GET(conn->type) != CONN_STREAM)
 			continue;
-		conn->checks_left = TRUTH_SHARED_CHECKS;
-		conn->checked_at = 0;
+		CONN_SET(conn->checks_left, TRUTH_SHARED_CHECKS);
+		CONN_SET(conn->checked_at, 0);
 	}
 }
 
@@ -540,11 +553,11 @@ void conn_after_fork(void)
 			conn_closed((int)fd);
 		if (!is_conn(conn))
 			continue;
-		conn->id = 0;
-		conn->version++;
-		conn->way = CONN_NO_WAY;
-		conn->eof_told = 0;
-		conn->told = 0;
+		CONN_SET(conn->id, 0);
+		CONN_SET(conn->version, conn->version + 1);
+		CONN_SET(conn->way, CONN_NO_WAY);
+		CONN_SET(conn->eof_told, 0);
+		CONN_SET(conn->told, 0);
 	}
 }
 

@@ -41,8 +41,7 @@ struct conn {
 	    burst_left;	 /* bytes of this burst still to be copied; no stream: when packet.c looked last */
 	uint32_t refs;	 /* descriptors */
 	uint64_t cookie; /* tells a stale entry from what took its number: see struct sight */
-	uint32_t number : 24; /* place in the slab */
-	uint32_t type : 8;    /* enum conn_type */
+	uint32_t number; /* place in the slab */
 	union {
 		uint32_t next_free;
 		uint32_t told; /* opening of the gate in which its OPEN record was made (gate.h); 0: none */
@@ -54,9 +53,15 @@ struct conn {
 	uint8_t connecting;  /* connect said EINPROGRESS */
 	uint8_t eof_told;
 	uint8_t asks; /* enum conn_way of what goes to the side that accepted */
+	uint8_t type; /* enum conn_type */
+	/* cold: by way, what the last resync skipped: bytes that a call under way may yet tell of */
+	uint64_t hole_begin[2] __attribute__((aligned(64)));
+	uint64_t hole_end[2];
+	uint8_t racing[2]; /* by way: threads move bytes at once, so the kernel is ahead of us for no other
+			      reason */
 };
 
-_Static_assert(sizeof(struct conn) == 64, "a conn is one cache line");
+_Static_assert(offsetof(struct conn, hole_begin) == 64, "what is hot of a conn is one cache line");
 
 #define CONN_ALWAYS                                                                                          \
 	(1ull << 63) /* checked_at of what is no stream: always due, so no call takes the hot way */

@@ -68,7 +68,7 @@ static int file_retire(FILE *file, uint8_t call)
 	int kept = errno, fd = fileno(file);
 	const struct conn *conn = conn_of(fd);
 
-	if (conn != NULL && conn->counted)
+	if (conn != NULL && CONN_GET(conn->counted))
 		fflush(file);
 	conn_retire(fd, call);
 	errno = kept;
@@ -119,7 +119,8 @@ bool fd_replace_begin(int from, int to, uint8_t call)
 
 	if (from == to)
 		return false;
-	if (conn != NULL && conn->id != 0 && process_check() && sys_call(SYS_fcntl, from, F_GETFD) < 0)
+	if (conn != NULL && CONN_GET(conn->id) != 0 && process_check() &&
+	    sys_call(SYS_fcntl, from, F_GETFD) < 0)
 		return false;
 	conn_retire(to, call);
 	return true;
@@ -235,7 +236,7 @@ __attribute__((destructor(103))) static void fd_end(void)
 	int fd = left == 0 ? -1 : _IO_2_1_stdout_._fileno;
 	struct conn *conn = conn_of(fd);
 
-	if (conn != NULL && conn->id != 0 && thread_has_ring() && !process_is_vfork_child())
+	if (conn != NULL && CONN_GET(conn->id) != 0 && thread_has_ring() && !process_is_vfork_child())
 		truth_foretell(conn, fd, left, stamp_now());
 }
 

@@ -34,7 +34,7 @@ void moved_in_packet(const struct call *c, ssize_t n, const void *buf, size_t ro
 	if (n < 0)
 		return;
 	p.flags &= n > (ssize_t)room ? MSG_PEEK | MSG_TRUNC : MSG_PEEK;
-	if (n == 0 && room > 0 && c->conn->type == CONN_SEQPACKET)
+	if (n == 0 && room > 0 && CONN_GET(c->conn->type) == CONN_SEQPACKET)
 		packet_ended(c);
 	else
 		packet_moved(c, n, &p, stamp_now());
@@ -55,7 +55,8 @@ static void message_packet(const struct call *c, ssize_t n, const struct msghdr 
 
 	if (c->way == CONN_IN)
 		p.flags |= msg->msg_flags & MSG_TRUNC;
-	if (n == 0 && c->way == CONN_IN && c->conn->type == CONN_SEQPACKET && !(msg->msg_flags & MSG_EOR))
+	if (n == 0 && c->way == CONN_IN && CONN_GET(c->conn->type) == CONN_SEQPACKET &&
+	    !(msg->msg_flags & MSG_EOR))
 		packet_ended(c);
 	else
 		packet_moved(c, n, &p, t1);
@@ -81,7 +82,7 @@ void moved_in_message(const struct call *c, ssize_t n, const struct msghdr *msg,
 		call_ended(c);
 	else if (flags & MSG_PEEK)
 		call_peeked(c, n);
-	else if ((flags & MSG_TRUNC) && c->conn->family != ENDPOINT_UNIX)
+	else if ((flags & MSG_TRUNC) && CONN_GET(c->conn->family) != ENDPOINT_UNIX)
 		call_done(c, n, NULL);
 	else
 		call_done_vector(c, n, msg->msg_iov, msg->msg_iovlen);

@@ -20,11 +20,11 @@
 
 static bool packet_is_same(const struct conn *conn, int fd)
 {
-	if (conn->family == ENDPOINT_EVENT)
+	if (CONN_GET(conn->family) == ENDPOINT_EVENT)
 		return true; /* nothing tells one from another */
-	if (conn->family == ENDPOINT_PIPE)
-		return endpoint_pipe(fd) == conn->cookie;
-	return endpoint_cookie(fd) == conn->cookie;
+	if (CONN_GET(conn->family) == ENDPOINT_PIPE)
+		return endpoint_pipe(fd) == CONN_GET(conn->cookie);
+	return endpoint_cookie(fd) == CONN_GET(conn->cookie);
 }
 
 /* Are the bytes this conn's? Asks the kernel seldom; tells of the conn what is not told yet. */
@@ -111,7 +111,7 @@ static void packet_tell(const struct call *c, size_t n, const struct packet *p, 
 void packet_moved(const struct call *c, ssize_t n, const struct packet *p, uint64_t t1)
 {
 	struct conn *conn = c->conn;
-	uint8_t type = conn->type;
+	uint8_t type = CONN_GET(conn->type);
 	uint16_t flags = 0;
 	uint64_t off = c->off;
 
@@ -156,17 +156,17 @@ void packet_ended(const struct call *c)
 {
 	uint64_t t1 = stamp_now();
 
-	if (c->conn->type == CONN_DATAGRAM) {
+	if (CONN_GET(c->conn->type) == CONN_DATAGRAM) {
 		packet_bytes(c, 0, NULL, t1);
 		return;
 	}
-	if (c->conn->eof_told || !gate_has_told(c->conn->told))
+	if (CONN_GET(c->conn->eof_told) || !gate_has_told(CONN_GET(c->conn->told)))
 		return;
 	thread_ready();
-	if (c->conn->type == CONN_WAKE)
+	if (CONN_GET(c->conn->type) == CONN_WAKE)
 		packet_tell_wake(c, 0, RECORD_FLAG_EOF, c->off, t1);
 	else
 		packet_tell(c, 0, &(struct packet){0}, RECORD_FLAG_EOF, t1);
 	if (CONN_GET(c->conn->id) == c->id)
-		c->conn->eof_told = 1;
+		CONN_SET(c->conn->eof_told, 1);
 }

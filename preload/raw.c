@@ -188,8 +188,10 @@ static long raw_out(const struct raw *r)
 static long raw_splice(const struct raw *r)
 {
 	struct call from, to;
-	bool is_from = call_begin(&from, CALL_syscall, (int)r->a[0], CONN_IN) && from.conn->type != CONN_WAKE;
-	bool is_to = call_begin(&to, CALL_syscall, (int)r->a[2], CONN_OUT) && to.conn->type != CONN_WAKE;
+	bool is_from =
+	    call_begin(&from, CALL_syscall, (int)r->a[0], CONN_IN) && CONN_GET(from.conn->type) != CONN_WAKE;
+	bool is_to =
+	    call_begin(&to, CALL_syscall, (int)r->a[2], CONN_OUT) && CONN_GET(to.conn->type) != CONN_WAKE;
 	long n = raw_do(r);
 
 	if (is_from && n >= 0)

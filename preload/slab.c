@@ -7,7 +7,6 @@
  */
 #include "preload/slab.h"
 
-#include <string.h>
 
 #include "preload/sys.h"
 
@@ -71,10 +70,34 @@ void slab_push(struct conn *conn)
 	    !__atomic_compare_exchange_n(&slab_free, &top, next, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
+/* Field by field: a call that outlived the last user may still look at it. */
+static void slab_reset(struct conn *conn)
+{
+	for (int way = 0; way < 2; way++) {
+		CONN_SET(conn->off[way], 0);
+		CONN_SET(conn->hole_end[way], 0);
+		CONN_SET(conn->racing[way], 0);
+	}
+	CONN_SET(conn->checked_at, 0);
+	CONN_SET(conn->burst_left, 0);
+	CONN_SET(conn->cookie, 0);
+	CONN_SET(conn->told, 0);
+	CONN_SET(conn->way, CONN_NO_WAY);
+	CONN_SET(conn->family, 0);
+	CONN_SET(conn->counted, 0);
+	CONN_SET(conn->checks_left, 0);
+	CONN_SET(conn->connecting, 0);
+	CONN_SET(conn->eof_told, 0);
+	CONN_SET(conn->asks, CONN_NO_WAY);
+	CONN_SET(conn->type, 0);
+	CONN_SET(conn->version, CONN_GET(conn->version) + 1);
+	__atomic_store_n(&conn->refs, 1, __ATOMIC_RELEASE); /* publishes the above to who looks for a copy */
+}
+
 struct conn *slab_take(void)
 {
 	struct conn *conn = slab_pop();
-	uint32_t number, version;
+	uint32_t number;
 
 	if (conn == NULL) {
 		number = __atomic_fetch_add(&slab_made, 1, __ATOMIC_RELAXED);
@@ -86,13 +109,6 @@ struct conn *slab_take(void)
 		conn = slab_at(number);
 		conn->number = number;
 	}
-	number = conn->number;
-	version = conn->version;
-	memset(conn, 0, sizeof *conn);
-	conn->number = number;
-	conn->version = version + 1;
-	conn->refs = 1;
-	conn->way = CONN_NO_WAY;
-	conn->asks = CONN_NO_WAY;
+	slab_reset(conn);
 	return conn;
 }

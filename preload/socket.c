@@ -36,23 +36,23 @@ void socket_connected(int fd, uint8_t call, const struct sockaddr *to, socklen_t
 		      int error)
 {
 	struct conn *conn = conn_of(fd);
-	bool known = conn != NULL && conn->id != 0;
+	bool known = conn != NULL && CONN_GET(conn->id) != 0;
 
 	switch (error) {
 	case 0:
 		/* the second connect after EINPROGRESS reports the first one's success */
-		if (known && conn->connecting) {
-			conn->connecting = 0;
+		if (known && CONN_GET(conn->connecting)) {
+			CONN_SET(conn->connecting, 0);
 			return;
 		}
 		break;
 	case EISCONN:
 		if (known)
-			conn->connecting = 0;
+			CONN_SET(conn->connecting, 0);
 		return;
 	case EINTR:
 		/* a blocking connect goes on without us; interrupted again it is still the same */
-		if (known && conn->connecting)
+		if (known && CONN_GET(conn->connecting))
 			return;
 		break;
 	case EINPROGRESS:
@@ -60,20 +60,20 @@ void socket_connected(int fd, uint8_t call, const struct sockaddr *to, socklen_t
 	case EALREADY:
 		return;
 	default:
-		if (known && conn->connecting)
+		if (known && CONN_GET(conn->connecting))
 			conn_over(fd, call);
 		return;
 	}
 	conn = conn_open(fd, call, RECORD_FLAG_CONNECT, to, to_bytes, t0, stamp_now());
 	if (conn != NULL)
-		conn->connecting = error != 0;
+		CONN_SET(conn->connecting, error != 0);
 }
 
 static bool is_disconnect(int fd, const struct sockaddr *to, socklen_t to_bytes)
 {
 	const struct conn *conn = conn_of(fd);
 
-	return conn != NULL && conn->id != 0 && to != NULL && to_bytes >= sizeof to->sa_family &&
+	return conn != NULL && CONN_GET(conn->id) != 0 && to != NULL && to_bytes >= sizeof to->sa_family &&
 	       to->sa_family == AF_UNSPEC;
 }
 
@@ -133,7 +133,7 @@ EXPORT int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict addr_bytes, 
 
 void socket_shut(const struct call *c, int how)
 {
-	struct record *r = gate_has_told(c->conn->told) && thread_ready() ? emit_begin(0) : NULL;
+	struct record *r = gate_has_told(CONN_GET(c->conn->told)) && thread_ready() ? emit_begin(0) : NULL;
 
 	if (r == NULL)
 		return;
@@ -169,12 +169,12 @@ void socket_fast_opened(int fd, uint8_t call, const struct sockaddr *to, uint32_
 	conn = conn_open(fd, call, RECORD_FLAG_CONNECT, to, to_bytes, t0, t1);
 	if (conn == NULL)
 		return;
-	conn->connecting = n < 0;
+	CONN_SET(conn->connecting, n < 0);
 	if (n <= 0)
 		return;
 	c = (struct call){.conn = conn,
 			  .t0 = t0,
-			  .then = conn->now,
+			  .then = CONN_GET(conn->now),
 			  .fd = fd,
 			  .kind = RECORD_OUT,
 			  .name = call,

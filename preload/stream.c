@@ -363,8 +363,8 @@ EXPORT ssize_t sendfile64(int out, int in, off64_t *at, size_t len)
 EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len, unsigned int flags)
 {
 	struct call from, to;
-	bool is_from = call_begin(&from, CALL_splice, in, CONN_IN) && from.conn->type != CONN_WAKE;
-	bool is_to = call_begin(&to, CALL_splice, out, CONN_OUT) && to.conn->type != CONN_WAKE;
+	bool is_from = call_begin(&from, CALL_splice, in, CONN_IN) && CONN_GET(from.conn->type) != CONN_WAKE;
+	bool is_to = call_begin(&to, CALL_splice, out, CONN_OUT) && CONN_GET(to.conn->type) != CONN_WAKE;
 	ssize_t n = REAL_KNOWN(splice)(in, in_at, out, out_at, len, flags);
 
 	if (is_from)

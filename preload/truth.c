@@ -47,17 +47,35 @@ static bool fin_came(unsigned int state)
 	       state == STATE_TIME_WAIT;
 }
 
+static bool read_info(int fd, struct tcp_info *info)
+{
+	socklen_t len = sizeof *info;
+
+	return sys_call(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0 &&
+	       len >= offsetof(struct tcp_info, tcpi_bytes_retrans) + sizeof info->tcpi_bytes_retrans;
+}
+
+static bool is_expected(const uint64_t kernel[2], const uint64_t expected[2])
+{
+	return kernel[CONN_IN] == expected[CONN_IN] && kernel[CONN_OUT] == expected[CONN_OUT];
+}
+
+/* The kernel reads the state before it locks the socket, and the counters behind that: a FIN that comes in
+ * between is counted and not seen. */
+static bool is_state(int fd, unsigned int state)
+{
+	struct tcp_info info;
+
+	return read_info(fd, &info) && info.tcpi_state == state;
+}
+
 bool truth_read(int fd, const uint64_t expected[2], uint64_t kernel[2])
 {
 	struct tcp_info info;
 	int before, waiting;
 
 	for (int i = 0; i < TRUTH_TRIES; i++) {
-		socklen_t len = sizeof info;
-
-		if (sys_call(SYS_ioctl, fd, FIONREAD, &before) < 0 ||
-		    sys_call(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
-		    len < offsetof(struct tcp_info, tcpi_bytes_retrans) + sizeof info.tcpi_bytes_retrans ||
+		if (sys_call(SYS_ioctl, fd, FIONREAD, &before) < 0 || !read_info(fd, &info) ||
 		    sys_call(SYS_ioctl, fd, FIONREAD, &waiting) < 0)
 			return false;
 		if (before != waiting)
@@ -71,7 +89,8 @@ bool truth_read(int fd, const uint64_t expected[2], uint64_t kernel[2])
 		if (fin_came(info.tcpi_state) ||
 		    (info.tcpi_state == STATE_CLOSE && kernel[CONN_IN] == expected[CONN_IN] + 1))
 			kernel[CONN_IN]--;
-		return true;
+		if (is_expected(kernel, expected) || is_state(fd, info.tcpi_state))
+			return true;
 	}
 	return false;
 }
@@ -94,7 +113,7 @@ static void tell_resync(const struct conn *conn, const uint64_t ours[2], const u
 	if (r == NULL)
 		return;
 	r->kind = RECORD_RESYNC;
-	r->conn = conn->id;
+	r->conn = CONN_GET(conn->id);
 	r->t0 = now;
 	r->t1 = now;
 	counts = (struct counts *)(r + 1);
@@ -105,50 +124,78 @@ static void tell_resync(const struct conn *conn, const uint64_t ours[2], const u
 	emit_commit(r);
 }
 
+/* Not seen, or moved by another thread that has yet to return from its call. */
+static void note_hole(struct conn *conn, enum conn_way way, uint64_t begin, uint64_t end)
+{
+	CONN_SET(conn->hole_begin[way], begin);
+	__atomic_store_n(&conn->hole_end[way], end,
+			 __ATOMIC_RELEASE); /* publishes the begin to truth_fill() */
+}
+
+uint64_t truth_fill(struct conn *conn, enum conn_way way, uint64_t len, uint64_t otherwise)
+{
+	uint64_t end = __atomic_load_n(&conn->hole_end[way], __ATOMIC_ACQUIRE);
+	uint64_t begin = CONN_GET(conn->hole_begin[way]);
+
+	while (begin + len <= end)
+		if (__atomic_compare_exchange_n(&conn->hole_begin[way], &begin, begin + len, false,
+						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			return begin;
+	return otherwise;
+}
+
 bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uint64_t now)
 {
-	uint64_t ours[2] = {conn->off[0], conn->off[1]};
+	uint64_t ours[2] = {CONN_GET(conn->off[0]), CONN_GET(conn->off[1])};
 	uint64_t expected[2] = {ours[0], ours[1]};
 	uint64_t kernel[2];
 	enum conn_way other = way == CONN_IN ? CONN_OUT : CONN_IN;
 
-	if (endpoint_cookie(fd) != conn->cookie)
+	if (endpoint_cookie(fd) != CONN_GET(conn->cookie))
 		return false;
 	if (!gate_knows(CONN_GET(conn->told)))
 		conn_tell_again(conn, fd, 0, RECORD_FLAG_SEEN);
-	conn->checked_at = now;
+	CONN_SET(conn->checked_at, now);
 	expected[way] += len;
-	if (!conn->counted || !truth_read(fd, expected, kernel))
+	if (!CONN_GET(conn->counted) || !truth_read(fd, expected, kernel))
 		return true;
 	kernel[way] -= len;
 	/* another thread may be in the middle of a call the other way, its bytes moved and not yet claimed */
 	if (CONN_GET(thread_many))
 		kernel[other] = ours[other];
+	if (CONN_GET(conn->racing[way]) && kernel[way] > ours[way])
+		kernel[way] = ours[way];
 	if (kernel[CONN_IN] == ours[CONN_IN] && kernel[CONN_OUT] == ours[CONN_OUT]) {
-		if (conn->checks_left > 0 && --conn->checks_left > 0)
-			conn->checked_at = 0;
+		uint8_t left = CONN_GET(conn->checks_left);
+
+		if (left > 0)
+			CONN_SET(conn->checks_left, left - 1);
+		if (left > 1)
+			CONN_SET(conn->checked_at, 0);
 		return true;
 	}
 	if (has_codec(fd)) {
-		conn->counted = false;
+		CONN_SET(conn->counted, false);
 		return true;
 	}
-	__atomic_store_n(&conn->off[CONN_IN], kernel[CONN_IN], __ATOMIC_RELAXED);
-	__atomic_store_n(&conn->off[CONN_OUT], kernel[CONN_OUT], __ATOMIC_RELAXED);
+	note_hole(conn, way, ours[way], kernel[way]);
+	CONN_SET(conn->off[CONN_IN], kernel[CONN_IN]);
+	CONN_SET(conn->off[CONN_OUT], kernel[CONN_OUT]);
 	if (CONN_GET(thread_many))
 		kernel[other] = COUNT_UNKNOWN;
 	tell_resync(conn, ours, kernel, now);
 	__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELAXED);
-	conn->checks_left = TRUTH_SHARED_CHECKS;
-	conn->checked_at = 0;
+	CONN_SET(conn->checks_left, TRUTH_SHARED_CHECKS);
+	CONN_SET(conn->checked_at, 0);
 	return true;
 }
 
 void truth_foretell(struct conn *conn, int fd, uint64_t bytes, uint64_t now)
 {
-	uint64_t ours[2] = {conn->off[0], conn->off[1]}, kernel[2];
+	uint64_t ours[2] = {CONN_GET(conn->off[0]), CONN_GET(conn->off[1])}, kernel[2];
 
-	if (!conn->counted || endpoint_cookie(fd) != conn->cookie || !truth_read(fd, ours, kernel))
+	if (!CONN_GET(conn->counted) || endpoint_cookie(fd) != CONN_GET(conn->cookie) ||
+	    !truth_read(fd, ours, kernel))
 		return;
 	kernel[CONN_OUT] += bytes;
 	tell_resync(conn, ours, kernel, now);

@@ -27,4 +27,8 @@ bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uin
  */
 void truth_foretell(struct conn *conn, int fd, uint64_t bytes, uint64_t now);
 
+/* Where the bytes of a call may lie that the kernel's counters, and so a resync, were ahead of: in the hole
+ * that it left, or, if they do not fit, `otherwise`. */
+uint64_t truth_fill(struct conn *conn, enum conn_way way, uint64_t len, uint64_t otherwise);
+
 #endif

@@ -13,7 +13,7 @@ static uint32_t wait_conn(int fd)
 {
 	const struct conn *conn = conn_of(fd);
 
-	return conn == NULL ? 0 : conn->id;
+	return conn == NULL ? 0 : CONN_GET(conn->id);
 }
 
 static void wait_note(uint8_t call, uint32_t conn, int object, uint64_t t0, int n)
