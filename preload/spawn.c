@@ -15,6 +15,9 @@
 #include "preload/spawn.h"
 
 #include <sched.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 #include <string.h>
 
 #include "preload/real.h"
@@ -36,8 +39,8 @@
 static char *spawn_memory;
 static uint32_t spawn_pid, spawn_tid;
 
-#ifdef DPROF_SANITIZED
-/* Sanitizers keep data per libc thread. */
+#ifdef __SANITIZE_THREAD__
+/* TSan keeps data per libc thread. */
 static void *spawn_start(void *run)
 {
 	((void (*)(void))run)();
@@ -76,6 +79,17 @@ static size_t spawn_tls_bytes(void)
 static void spawn_start(void *run)
 {
 	((void (*)(void))run)();
+}
+
+/* ASan remembers what the last stack at this place left. */
+static void spawn_clean(char *memory, size_t bytes)
+{
+#ifdef __SANITIZE_ADDRESS__
+	__asan_unpoison_memory_region(memory, bytes);
+#else
+	(void)memory;
+	(void)bytes;
+#endif
 }
 
 static bool spawn_is_gone(void)
@@ -127,6 +141,7 @@ int spawn_thread(void (*run)(void))
 		return -ENOMEM;
 	stack_top = memory + SPAWN_GUARD_BYTES + SPAWN_STACK_BYTES;
 	tcb = stack_top + tls;
+	spawn_clean(memory, all);
 	arch_fill_tcb(tcb);
 	/* it takes over the mask: no signal of the program is ever handled there */
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, &old, 8);
