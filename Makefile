@@ -69,8 +69,9 @@ $(O)/fuzz/%: tests/fuzz/%.c $(O)/analyzer.a
 $(O)/fuzz/elf_fuzz: tests/fuzz/elf_fuzz.c $(call obj,preload/outside/elf preload/outside/script)
 	$(Q)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) -DFUZZ_MAIN $(LDFLAGS) $(filter %.c %.o,$^) -o $@
 fuzzers: $(O)/fuzz/load_fuzz $(O)/fuzz/proto_fuzz $(O)/fuzz/elf_fuzz $(O)/fuzz/secret_fuzz
-sanitized: ## the analyzer and its fuzzers under ASan and UBSan, in build/address,undefined
-	$(Q)$(MAKE) SAN=address,undefined build/address,undefined/dprof-analyze fuzzers
+sanitized: ## library, analyzer and fuzzers under ASan and UBSan, the library under TSan
+	$(Q)$(MAKE) SAN=address,undefined build/address,undefined/dprof-analyze build/address,undefined/libdprof.so fuzzers
+	$(Q)$(MAKE) SAN=thread build/thread/libdprof.so
 unit: $(UNITS) $(TOOLS) ## build the unit tests and test tools
 test: all unit sanitized ## run every test (scripts/test also installs what they need)
 	$(Q)tests/run

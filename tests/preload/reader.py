@@ -9,6 +9,7 @@ import sys
 import msgpack
 import zstandard
 
+PART = 1 << 16
 MAGIC = b"\x28\xb5\x2f\xfd"
 # kind: name, and what off and len are called; the numbers and names of record.def
 KINDS = {1: ("out", "off", "len"), 2: ("in", "off", "len"), 3: ("open", "fd", ""), 4: ("close", "fd", ""),
@@ -18,17 +19,25 @@ KINDS = {1: ("out", "off", "len"), 2: ("in", "off", "len"), 3: ("open", "fd", ""
 FLAGS = ["burst", "eof", "peek", "nocopy", "late", "connect", "accept", "seen", "pair", "exit", "race", "partial"]
 
 
+def frame(data, at):
+    """What the frame at `at` holds, and where the next one begins. In parts: a long dump has many frames."""
+    unpack, plain = zstandard.ZstdDecompressor().decompressobj(), []
+    while not unpack.eof:
+        if at >= len(data):
+            raise zstandard.ZstdError("cut")
+        plain.append(unpack.decompress(data[at:at + PART]))
+        at += PART
+    return b"".join(plain), min(at, len(data)) - len(unpack.unused_data)
+
+
 def frames(data):
     """The objects of a file, and how many bytes could not be read."""
     at, lost = 0, 0
     while at < len(data):
         try:
-            unpack = zstandard.ZstdDecompressor().decompressobj()
-            plain = unpack.decompress(data[at:])
-            if not unpack.eof:
-                raise zstandard.ZstdError("cut")
+            plain, after = frame(data, at)
             yield msgpack.unpackb(plain, strict_map_key=False)
-            at = len(data) - len(unpack.unused_data)
+            at = after
         except (zstandard.ZstdError, ValueError, msgpack.UnpackException):
             after = data.find(MAGIC, at + 1)
             after = len(data) if after < 0 else after
