@@ -25,10 +25,9 @@
 #define STANDARD_RING	(4u << 20)
 #define STANDARD_FLUSH	1000
 #define SETTING_BYTES	24 /* of a number in the header */
-#define CONFIG_ROWS_MAX 13
-#define NOT_SET		UINT64_MAX
+#define CONFIG_ROWS_MAX 12
 
-enum config_kind { KIND_FLAG, KIND_NUMBER, KIND_PATH, KIND_NAME, KIND_CHOICE, KIND_WINDOW };
+enum config_kind { KIND_FLAG, KIND_NUMBER, KIND_PATH, KIND_NAME, KIND_CHOICE, KIND_WINDOW, KIND_CAPTURE };
 
 const struct config_row config_rows[] = {
     {"DPROF_DISABLE", "0 or 1", "0", "1: the library does nothing at all"},
@@ -37,10 +36,10 @@ const struct config_row config_rows[] = {
     {"DPROF_HOST", "a name", "the node name", "name of this host in dumps and reports"},
     {"DPROF_SERVICE", "a name", "the program",
      "name of this service in reports; OTEL_SERVICE_NAME does as well"},
-    {"DPROF_HEAD", "bytes, 0 to 16384", "256",
-     "how much is copied of the first bytes of each message; 0: nothing"},
-    {"DPROF_HEAD_REQUEST", "bytes, 0 to 16384", "1024, or DPROF_HEAD",
-     "the same, of what goes to the side that accepted the connection"},
+    {"DPROF_CAPTURE", "off, head, or bytes, N or N/M, 0 to 16384", "head",
+     "how much is copied of the first bytes of each message, with secrets masked. head: 1024 of requests, "
+     "256 of "
+     "answers; N: so many of both; N/M: N of requests, M of answers; off: nothing"},
     {"DPROF_RING", "bytes, 64K to 256M", "4M", "memory for records of a thread until they are written"},
     {"DPROF_FLUSH_MS", "ms, 10 to 60000", "1000", "how long a record waits at most before it is written"},
     {"DPROF_WINDOW", "off, or W/P[,seed=N][,margin=T] in ms, s, m or h", "off",
@@ -66,8 +65,7 @@ static const struct {
     {KIND_PATH, offsetof(struct config, dir), 0, 0, {NULL}},
     {KIND_NAME, offsetof(struct config, host), 0, 0, {NULL}},
     {KIND_NAME, offsetof(struct config, service), 0, 0, {NULL}},
-    {KIND_NUMBER, offsetof(struct config, head_bytes), 0, RING_DATA_MAX, {NULL}},
-    {KIND_NUMBER, offsetof(struct config, head_request_bytes), 0, RING_DATA_MAX, {NULL}},
+    {KIND_CAPTURE, offsetof(struct config, capture_text), 0, RING_DATA_MAX, {NULL}},
     {KIND_NUMBER, offsetof(struct config, ring_bytes), RING_BYTES_MIN, RING_BYTES_MAX, {NULL}},
     {KIND_NUMBER, offsetof(struct config, flush_ms), 10, 60000, {NULL}},
     {KIND_WINDOW, offsetof(struct config, window_text), 0, 0, {NULL}},
@@ -85,8 +83,9 @@ enum { READ_NOT, READ_RUNNING, READ_DONE };
 extern char **environ;
 
 static uint32_t config_read;
-static struct config config = {.head_bytes = NOT_SET,
-			       .head_request_bytes = NOT_SET,
+static struct config config = {.head_bytes = STANDARD_HEAD,
+			       .head_request_bytes = STANDARD_ASK,
+			       .capture_text = "head",
 			       .ring_bytes = STANDARD_RING,
 			       .flush_ms = STANDARD_FLUSH,
 			       .follow = true,
@@ -158,6 +157,31 @@ static bool take_choice(size_t row, const char *value, uint8_t *field)
 	return false;
 }
 
+/* off, head, N, or N/M. */
+static bool take_capture(const char *value, uint64_t most)
+{
+	char request[CONFIG_CAPTURE_BYTES];
+	const char *answer = value;
+	struct text t;
+
+	text_start(&t, config.capture_text, sizeof config.capture_text);
+	text_add(&t, value);
+	if (t.full)
+		return false;
+	if (text_equal(value, "head"))
+		return true;
+	if (text_equal(value, "off")) {
+		config.head_bytes = config.head_request_bytes = 0;
+		return true;
+	}
+	text_start(&t, request, sizeof request);
+	while (*answer != '/' && *answer != '\0')
+		text_add_len(&t, answer++, 1);
+	config.head_request_bytes = parse_number(request);
+	config.head_bytes = *answer == '/' ? parse_number(answer + 1) : config.head_request_bytes;
+	return config.head_bytes <= most && config.head_request_bytes <= most;
+}
+
 /* False if the value cannot be used. */
 static bool take_value(size_t row, const char *value)
 {
@@ -184,6 +208,8 @@ static bool take_value(size_t row, const char *value)
 		text_start(&t, field, CONFIG_WINDOW_BYTES);
 		text_add(&t, value);
 		return !t.full && window_parse(value, &config.window);
+	case KIND_CAPTURE:
+		return take_capture(value, config_fields[row].most);
 	case KIND_PATH:
 		text_start(&t, field, CONFIG_PATH_BYTES);
 		absolute(&t, value);
@@ -282,10 +308,6 @@ static void read_all(void)
 	}
 	while ((config.ring_bytes & (config.ring_bytes - 1)) != 0) /* up to a power of two */
 		config.ring_bytes += config.ring_bytes & -config.ring_bytes;
-	if (config.head_request_bytes == NOT_SET)
-		config.head_request_bytes = config.head_bytes == NOT_SET ? STANDARD_ASK : config.head_bytes;
-	if (config.head_bytes == NOT_SET)
-		config.head_bytes = STANDARD_HEAD;
 	config_head_bytes[0] = (uint32_t)config.head_bytes;
 	config_head_bytes[1] = (uint32_t)config.head_request_bytes;
 	list_settings();

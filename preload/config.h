@@ -12,9 +12,10 @@
 
 #include "common/window.h"
 
-#define CONFIG_PATH_BYTES 3072u /* leaves room for a file name below PATH_MAX */
-#define CONFIG_NAME_BYTES 256u
-#define CONFIG_WINDOW_BYTES 96u
+#define CONFIG_PATH_BYTES    3072u /* leaves room for a file name below PATH_MAX */
+#define CONFIG_NAME_BYTES    256u
+#define CONFIG_CAPTURE_BYTES 16u
+#define CONFIG_WINDOW_BYTES  96u
 
 enum config_tls { CONFIG_TLS_ON, CONFIG_TLS_OFF };
 enum config_io_uring { CONFIG_IO_URING_REPORT, CONFIG_IO_URING_REFUSE };
@@ -30,7 +31,8 @@ struct config {
 	char service[CONFIG_NAME_BYTES]; /* DPROF_SERVICE, OTEL_SERVICE_NAME, or the program */
 	char program[CONFIG_NAME_BYTES];
 	char exe[CONFIG_PATH_BYTES];
-	uint64_t head_bytes;
+	char capture_text[CONFIG_CAPTURE_BYTES]; /* DPROF_CAPTURE as given */
+	uint64_t head_bytes;			 /* what it means: of answers */
 	uint64_t head_request_bytes;
 	uint64_t ring_bytes; /* a power of two */
 	uint64_t flush_ms;

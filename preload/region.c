@@ -55,6 +55,7 @@ static int region_open(struct region *r, uint32_t uid, uint32_t pid, uint64_t bo
 			continue;
 		if (fd < 0)
 			return fd;
+		sys_call(SYS_fchmod, fd, 0600); /* the program's umask may have taken more */
 		r->lock = sys_open(r->path, O_RDONLY | O_NOFOLLOW, 0);
 		if (r->lock >= 0 && sys_call(SYS_flock, r->lock, LOCK_EX) == 0 &&
 		    sys_call(SYS_fstat, fd, &st) == 0 && st.st_nlink == 1)

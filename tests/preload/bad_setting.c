@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A setting that cannot be: one line names it, its value and what holds instead; the program runs traced.
- * env: DPROF_HEAD=banana
- * stderr: DPROF_HEAD.*banana.*256
+ * env: DPROF_CAPTURE=banana
+ * stderr: DPROF_CAPTURE.*banana.*head
  */
 #include "expect.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Of each burst the first bytes are kept, as many as DPROF_HEAD says, over as many calls as that takes.
- * env: DPROF_HEAD=6
+/* Of each burst the first bytes are kept, as many as DPROF_CAPTURE says, over as many calls as that takes.
+ * env: DPROF_CAPTURE=6
  */
 #include "expect.h"
 

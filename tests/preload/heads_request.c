@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* More is kept of what goes to the side that accepted, at both ends; a fork's child knows which side it is.
- * env: DPROF_HEAD=2
- * env: DPROF_HEAD_REQUEST=6
+ * env: DPROF_CAPTURE=6/2
  */
 #include "expect.h"
 

@@ -29,7 +29,7 @@ int main(int argc, char **argv)
 	expect("main", "out conn=c off=0 len=6");
 	pid = fork();
 	if (pid == 0) {
-		setenv("DPROF_HEAD", "a bad value", 1);
+		setenv("DPROF_CAPTURE", "a bad value", 1);
 		for (int i = 0; i < 3; i++)
 			dup2(fd[1], i);
 		closefrom(3);

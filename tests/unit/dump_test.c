@@ -216,7 +216,7 @@ static const struct dump_header header = {
     .start_ns = 1767225600000000000,
     .boot_start = 99,
     .anchor = {1, 2, 3, UINT64_MAX},
-    .settings = (const char *const[]){"DPROF_DIR", "/d", "DPROF_HEAD", "", NULL},
+    .settings = (const char *const[]){"DPROF_DIR", "/d", "DPROF_CAPTURE", "", NULL},
     .calls = (const char *const[]){"", "read", "write", NULL},
 };
 

@@ -107,7 +107,7 @@ static void given(void **state)
 		       "DPROF_DIR=./a/b",
 		       "DPROF_HOST=left",
 		       "DPROF_SERVICE=shop",
-		       "DPROF_HEAD=0",
+		       "DPROF_CAPTURE=off",
 		       "DPROF_RING=100k",
 		       "DPROF_FLUSH_MS=10",
 		       "DPROF_TLS=off",
@@ -128,7 +128,7 @@ static void given(void **state)
 	assert_string_equal(output[1], "");
 	run(few);
 	assert_non_null(strstr(output[1], "DPROF_RING=1G"));
-	few[2] = "DPROF_HEAD_REQUEST=7";
+	few[2] = "DPROF_CAPTURE=7/256";
 	few[3] = "DPROF_RING=256M";
 	run(few);
 	has("head=256 request=7 ring=268435456 ");
@@ -141,10 +141,10 @@ static void given(void **state)
 static void refused(void **state)
 {
 	static const char *const bad[] = {
-	    "DPROF_HEAD=-1",	"DPROF_HEAD=16385",  "DPROF_HEAD=1x",
-	    "DPROF_RING=1",	"DPROF_RING=257M",   "DPROF_RING=99999999999999999999",
-	    "DPROF_FLUSH_MS=9", "DPROF_FLUSH_MS=1s", "DPROF_DISABLE=yes",
-	    "DPROF_VERBOSE=2",	"DPROF_HEAD= 5",     "DPROF_RING=64KB",
+	    "DPROF_CAPTURE=-1", "DPROF_CAPTURE=16385", "DPROF_CAPTURE=1/",
+	    "DPROF_RING=1",	"DPROF_RING=257M",     "DPROF_RING=99999999999999999999",
+	    "DPROF_FLUSH_MS=9", "DPROF_FLUSH_MS=1s",   "DPROF_DISABLE=yes",
+	    "DPROF_VERBOSE=2",	"DPROF_CAPTURE=5/17k", "DPROF_RING=64KB",
 	    "DPROF_TLS=1",	"DPROF_IO_URING=no"};
 
 	(void)state;
