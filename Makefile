@@ -23,7 +23,7 @@ LIB_LIBS  := -Wl,--exclude-libs,ALL -Wl,-Bstatic -lzstd -Wl,-Bdynamic -Wl,-z,now
 ANA_LIBS  := $(shell pkg-config --libs libzstd) -lm -lpthread
 
 COMMON  := $(wildcard common/*.c)
-MAINS   := preload/salvage_main.c analyzer/main.c
+MAINS   := preload/salvage_main.c preload/ctl_main.c preload/ctl.c analyzer/main.c
 PRELOAD := $(filter-out $(MAINS),$(wildcard preload/*.c preload/*.S))
 ANALYZE := $(filter-out $(MAINS),$(wildcard analyzer/*.c analyzer/*/*.c))
 UNITS   := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/*_test.c))
@@ -31,7 +31,7 @@ TOOLS   := $(patsubst tests/tools/%.c,$(O)/tools/%,$(wildcard tests/tools/*.c))
 obj      = $(patsubst %,$(O)/obj/%.o,$(basename $(1)))
 pic      = $(patsubst %,$(O)/pic/%.o,$(basename $(1)))
 
-all: $(O)/libdprof.so $(O)/dprof $(O)/dprof-analyze $(O)/dprof-salvage $(O)/dprof-doctor $(O)/dprof-record ## build the library and the analyzer
+all: $(O)/libdprof.so $(O)/dprof $(O)/dprof-analyze $(O)/dprof-salvage $(O)/dprof-doctor $(O)/dprof-record $(O)/dprof-ctl ## build the library and the analyzer
 
 $(O)/obj/%.o: %.c ; $(Q)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) -c $< -o $@
 $(O)/pic/%.o: %.c ; $(Q)mkdir -p $(@D) && $(CC) $(BASE) $(LIB_FLAGS) $(CFLAGS) -c $< -o $@
@@ -46,6 +46,7 @@ OUTSIDE := common/window.c preload/config.c preload/say.c preload/text.c
 OUTSIDE += $(filter-out %_main.c,$(wildcard preload/outside/*.c))
 $(O)/dprof: $(call obj,preload/outside/dprof_main) ; $(Q)$(CC) $(LDFLAGS) $^ -o $@
 $(O)/dprof-doctor $(O)/dprof-record: $(O)/dprof-%: $(call obj,$(OUTSIDE)) $(O)/obj/preload/outside/%_main.o ; $(Q)$(CC) $(LDFLAGS) $^ -o $@
+$(O)/dprof-ctl: $(call obj,$(COMMON) preload/ctl.c preload/ctl_main.c) ; $(Q)$(CC) $(LDFLAGS) $^ -o $@ $(ANA_LIBS)
 $(O)/dprof-analyze: $(call obj,$(COMMON) $(ANALYZE) analyzer/main.c)
 	$(Q)$(CC) $(LDFLAGS) $^ -o $@ $(ANA_LIBS)
 $(O)/preload.a: $(call pic,$(COMMON) $(PRELOAD)) ; $(Q)rm -f $@ && $(AR) rcs $@ $^
@@ -87,7 +88,7 @@ check-style: ## clang-format over the C sources
 install: all ## DESTDIR=, PREFIX=/usr/local, LIBDIR=
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/dprof $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 $(O)/dprof $(O)/dprof-analyze $(DESTDIR)$(PREFIX)/bin/
-	install -m 755 $(O)/libdprof.so $(O)/dprof-salvage $(O)/dprof-doctor $(O)/dprof-record $(DESTDIR)$(LIBDIR)/dprof/
+	install -m 755 $(O)/libdprof.so $(O)/dprof-salvage $(O)/dprof-doctor $(O)/dprof-record $(O)/dprof-ctl $(DESTDIR)$(LIBDIR)/dprof/
 	install -m 644 preload/dprof.1 analyzer/dprof-analyze.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 clean: ## remove build/
 	$(Q)rm -rf build

@@ -20,6 +20,7 @@ static void usage(FILE *to)
 	fputs(
 	    "usage: dprof record [-o DIR] [-q] [--in-place] [--SETTING=VALUE...] [--] COMMAND [ARGUMENT...]\n"
 	    "       dprof salvage [DIR]\n"
+	    "       dprof ctl list|pause|resume|window ...\n"
 	    "       dprof doctor [--format=text|json] [-p PID | [--] COMMAND [ARGUMENT...]]\n"
 	    "       dprof --help | --version | COMMAND --help\n"
 	    "\n"
@@ -28,6 +29,7 @@ static void usage(FILE *to)
 	    "            also its death by a signal; 126 if it cannot be run, 127 if it is not found, 125 if "
 	    "dprof itself fails\n"
 	    "  salvage   turns what killed processes left behind into dumps in DIR\n"
+	    "  ctl       lists traced processes; pauses, resumes and samples them while they run\n"
 	    "  doctor    says what will be traced and what will not, and what to do: here, of COMMAND (it is "
 	    "not run), of a\n"
 	    "            running process. Exit status: 0 all will be traced, 1 something will not, 2 it "
@@ -96,7 +98,7 @@ static int become(int argc, char **argv)
 	if (strspn(command, "abcdefghijklmnopqrstuvwxyz") != strlen(command) || strlen(command) > 32 ||
 	    strcmp(command, "analyze") == 0 || find_part(command, path) < 0) {
 		if (strcmp(command, "record") == 0 || strcmp(command, "salvage") == 0 ||
-		    strcmp(command, "doctor") == 0)
+		    strcmp(command, "ctl") == 0 || strcmp(command, "doctor") == 0)
 			fprintf(stderr,
 				"dprof: dprof-%s was not found beside dprof (make builds it, make install "
 				"installs it)\n",
