@@ -31,6 +31,7 @@ static char *kept[KEPT_MAX];
 static uint32_t kept_count;
 static char library[sizeof "LD_PRELOAD=" + LIBRARY_BYTES]; /* the whole entry; "": we are not there by it */
 static bool follow_on;
+static bool dir_given; /* DPROF_DIR is the user's */
 
 /* What an environment lacks. */
 struct plan {
@@ -123,9 +124,10 @@ void follow_keep(void)
 	for (char **e = environ; e != NULL && *e != NULL; e++) {
 		if (same_name(*e, "LD_PRELOAD"))
 			preload = *e + strlen("LD_PRELOAD=");
+		else if (same_name(*e, "DPROF_DIR"))
+			dir_given = true;
 		else if (same_name(*e, "OTEL_SERVICE_NAME") ||
-			 (text_after(*e, "DPROF_") != NULL && !same_name(*e, "DPROF_DIR") &&
-			  !same_name(*e, ADDED)))
+			 (text_after(*e, "DPROF_") != NULL && !same_name(*e, ADDED)))
 			keep(&t, *e, "");
 	}
 	keep_library(preload);
@@ -198,7 +200,7 @@ static bool make_plan(char *const *env, struct plan *p)
 			if (same_name(entry, kept[i]))
 				p->missing &= ~(1u << i);
 	}
-	if (!p->library_missing) /* it was made absolute by us, not by the user: no reason for a copy */
+	if (!p->library_missing && !dir_given) /* the standard one: no reason for a copy */
 		p->missing &= ~1u;
 	if (p->preload != NULL && strlen(p->preload) > PRELOAD_BYTES)
 		return false;

@@ -14,7 +14,9 @@ static char *expected; /* the path in $EXPECT: children get it as an argument */
 static void print_environment(void)
 {
 	for (char **e = environ; *e != NULL; e++)
-		if (strncmp(*e, "PWD=", 4) != 0) /* a shell sets it, and the two runs have a directory each */
+		if (strncmp(*e, "PWD=", 4) != 0 &&
+		    strncmp(*e, "LD_PRELOAD=/", 12) !=
+			0) /* a shell sets it, and the two runs have a directory each */
 			printf("  %s\n", *e);
 	fflush(stdout);
 }
@@ -115,6 +117,7 @@ static void command(char *name)
 
 int main(int argc, char **argv, char **env)
 {
+	char preload[4096], *library[] = {preload, NULL}; /* keeps it, and loses the settings */
 	char *nothing[] = {NULL}, *some[] = {"A=b", "LD_PRELOAD=libm.so.6", "PATH=/bin", NULL};
 
 	if (argc == 3) {
@@ -130,9 +133,14 @@ int main(int argc, char **argv, char **env)
 		be_child(argv[1]);
 		return 0;
 	}
+	snprintf(preload, sizeof preload, "LD_PRELOAD=%s",
+		 getenv("LD_PRELOAD") == NULL ? "/none" : getenv("LD_PRELOAD"));
+	if (getenv("LD_PRELOAD") == NULL)
+		library[0] = NULL;
 	expected = getenv("EXPECT") == NULL ? "-" : getenv("EXPECT");
 	spawn("empty", nothing);
 	spawn("other", some);
+	spawn("settings", library);
 	spawn("middle", nothing);
 	execute("execve", nothing);
 	execute("vfork", some);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A process without socket I/O leaves nothing: no dump, no directory, no region; its descriptors and threads
- * are its own. records: none
+ * are its own.
+ *
+ * records: none
  */
 #include <dirent.h>
 #include <sys/epoll.h>
