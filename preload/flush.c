@@ -516,8 +516,12 @@ static bool breathe(void *unused)
 	uint32_t wishes = __atomic_fetch_and(&flush_wishes, WISH_END, __ATOMIC_ACQ_REL);
 
 	(void)unused;
-	if (wishes & WISH_USER)
+	if (wishes & WISH_USER) {
+		if (flush_uid == 0)
+			sys_call(SYS_setfsuid,
+				 0); /* salvage may be another user just now, who owns nothing */
 		flush_obey();
+	}
 	if (wishes & WISH_RING)
 		flush_add_rings();
 	if (wishes & WISH_DRAIN)
