@@ -233,6 +233,7 @@ static void emit_drop_unheard(struct thread *t)
 		t->lost_t0 = t->lost_t1;
 	t->pending |= THREAD_PENDING_LOST;
 	__atomic_fetch_add(&emit_unheard, 1, __ATOMIC_RELAXED);
+	flush_note_untraced();
 	emit_barrier();
 	t->busy = 0;
 }

@@ -429,7 +429,7 @@ static uint64_t dropped_so_far(void)
 	uint64_t dropped = region.head->dropped + region.head->unheard + drain.broken;
 
 	for (uint32_t i = 0; i < region.count; i++)
-		dropped += region.rings[i]->dropped;
+		dropped += __atomic_load_n(&region.rings[i]->dropped, __ATOMIC_RELAXED);
 	return dropped;
 }
 

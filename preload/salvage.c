@@ -18,9 +18,9 @@
 #include "preload/sys.h"
 #include "preload/text.h"
 
-#define SALVAGE_UNFINISHED_S 60 /* after that a region without a head is litter */
-#define SALVAGE_ORPHAN_NS    86400000000000u
-#define SALVAGE_DYING_NS     100000000u /* a killed process's last thread may still run for a moment */
+#define SALVAGE_FOREIGN_S 60 /* after that what has no head of ours is litter */
+#define SALVAGE_ORPHAN_NS 86400000000000u
+#define SALVAGE_DYING_NS  100000000u /* a killed process's last thread may still run for a moment */
 
 /* One region on its way. */
 struct wreck {
@@ -78,13 +78,18 @@ static bool is_sane_path(const char *path)
 static int wreck_read_head(struct wreck *w)
 {
 	struct timespec now;
-	long n = sys_read_at(w->fd, &w->head, sizeof w->head, 0);
+	long n;
+
+	w->head.magic = 0; /* also of a file that is too short for one */
+	n = sys_read_at(w->fd, &w->head, sizeof w->head, 0);
 
 	if (n < 0)
 		return (int)n;
 	if (n < (long)sizeof w->head || w->head.magic != REGION_MAGIC) {
 		clock_gettime(CLOCK_REALTIME, &now);
-		if (now.tv_sec - w->st.st_mtime > SALVAGE_UNFINISHED_S)
+		/* we have its lock: who made it was killed before the first record, or sees that it is gone
+		 */
+		if (w->head.magic == 0 || now.tv_sec - w->st.st_mtime > SALVAGE_FOREIGN_S)
 			sys_call(SYS_unlink, w->path);
 		return -ESTALE;
 	}

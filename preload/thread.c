@@ -82,6 +82,7 @@ bool thread_enter(void)
 	if (!process_is_vfork_child() && process_start())
 		ring = flush_take_ring(t->retry_ns == 0);
 	if (ring != NULL) {
+		flush_note_untraced(); /* before the LOST record that tells of the same */
 		thread_take(t, ring);
 	} else if (process_check()) {
 		thread_refused(t, now_ns);
