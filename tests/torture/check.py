@@ -21,6 +21,11 @@ SHOWN = 20
 FAMILIES = (1, 4, 6)  # stream sockets; pipes and events are not on the board
 
 
+def is_masked(head, wanted):
+    """What looks like a secret comes as asterisks; random bytes may look like anything."""
+    return len(head) == len(wanted) and all(h in (w, 42) for h, w in zip(head, wanted))
+
+
 class Wire:
     def __init__(self, data, at):
         self.salt, self.flags, _, _, *rest = struct.unpack_from("<4I6Q", data, at)
@@ -145,7 +150,7 @@ class Checker:
                 continue
             for off, size, head, flags, where, d in moves:
                 at = (salt * 2654435761 % 2**32 + direction * 40503 + off) % 2**64 % 2**32 % PATTERN
-                if head != self.pattern[at:at + len(head)]:
+                if head != self.pattern[at:at + len(head)] and not is_masked(head, self.pattern[at:at + len(head)]):
                     self.problem(f"pid {pid} wire {salt} side {side} {'in' if way else 'out'}: {where} at offset {off} "
                                  f"holds other bytes, flags {flags}\n{self.story(pid, w, side)}")
                     break
