@@ -90,6 +90,8 @@ install: all ## DESTDIR=, PREFIX=/usr/local, LIBDIR=
 	install -m 755 $(O)/dprof $(O)/dprof-analyze $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(O)/libdprof.so $(O)/dprof-salvage $(O)/dprof-doctor $(O)/dprof-record $(O)/dprof-ctl $(DESTDIR)$(LIBDIR)/dprof/
 	install -m 644 preload/dprof.1 analyzer/dprof-analyze.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -d $(DESTDIR)$(PREFIX)/share/doc/dprof/recipes
+	install -m 644 scripts/recipes/* $(DESTDIR)$(PREFIX)/share/doc/dprof/recipes/
 clean: ## remove build/
 	$(Q)rm -rf build
 help: ## this list
