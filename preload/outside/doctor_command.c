@@ -122,7 +122,7 @@ static bool find_command(struct walk *w, const char *name, char path[PATH_MAX])
 		return true;
 	if (w->depth == 0)
 		w->out->about = name;
-	if (r == -ENOENT && w->depth > 0 && w->script != NULL)
+	if (w->depth > 0 && w->script != NULL)
 		return false; /* a word of the shell, or a branch that is not taken here */
 	if (r == -ENOENT)
 		finding_trouble(w->out, "command", strchr(name, '/') != NULL ? NULL : "is it in PATH?",

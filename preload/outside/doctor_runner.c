@@ -233,7 +233,8 @@ static void say_runner(struct findings *out, const struct runner *r, char **argv
 		    r->name);
 		break;
 	default:
-		finding_add(out, FINDING_FAIL, "elsewhere",
+		/* one line of a script may be about something else than its work */
+		finding_add(out, *line == '\0' ? FINDING_FAIL : FINDING_NOTE, "elsewhere",
 			    "set LD_PRELOAD and DPROF_DIR where the work is started: unit, image, pod or "
 			    "profile; see man dprof, RECIPES",
 			    "%s%s asks another process to do the work: it is no child of this one and does "
