@@ -295,13 +295,7 @@ static void label_sql(const struct state *s, const struct mysql_packet *p, const
 			       p->seen < p->len || p->len == MYSQL_PACKET_MAX};
 
 	sql_normalise(&operation, &sql, &facts);
-	if (facts.secret) {
-		text_string(&target, out->operation);
-	} else {
-		text_bytes(&target, sql.bytes, sql.len);
-		if (sql.cut)
-			text_cut(&target);
-	}
+	sql_normalise(&target, &sql, &facts); /* the same, and longer: no literal is shown anywhere */
 	if (sql.cut)
 		out->flags |= PROTO_CUT;
 }

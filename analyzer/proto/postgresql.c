@@ -239,13 +239,7 @@ static bool label_sql(const struct state *s, const uint8_t *text, size_t len, si
 	if (prepare)
 		text_string(&operation, PROTO_PREPARE);
 	sql_normalise(&operation, &sql, &facts);
-	if (facts.secret) {
-		text_string(&target, out->operation);
-	} else {
-		text_bytes(&target, sql.bytes, sql.len);
-		if (sql.cut)
-			text_cut(&target);
-	}
+	sql_normalise(&target, &sql, &facts); /* the same, and longer: no literal is shown anywhere */
 	if (sql.cut)
 		out->flags |= PROTO_CUT;
 	else

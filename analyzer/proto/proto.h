@@ -53,7 +53,7 @@ enum proto_flag {
 struct label {
 	/* normalised: "GET /order/{id}"; empty for responses. A statement's is as long prepared as not. */
 	char operation[PROTO_PREPARE_BYTES + PROTO_OPERATION_BYTES];
-	char target[PROTO_TARGET_BYTES]; /* as sent: "GET /order/17?x=1" */
+	char target[PROTO_TARGET_BYTES]; /* as sent, values left out: "GET /order/17?x=1" */
 	char status[64];		 /* of a response: "200", "ERR", "1064"; "" = none in the protocol */
 	uint64_t key;			 /* PROTO_BY_KEY */
 	unsigned int flags;		 /* enum proto_flag */

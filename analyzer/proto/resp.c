@@ -305,26 +305,23 @@ static void key_put(struct text *out, const struct arg *key)
 		text_cut(out);
 }
 
-/* All that was captured, unless it may hold a password. */
+/* Command, subcommand and key as sent; what else there is are values, and these are not shown. */
 static void target_put(struct label *out, const struct request *r, const struct resp_command *c)
 {
-	struct text target;
+	const struct arg *key = c->flags & RESP_SECRET ? NULL : key_find(r, c->key);
 	size_t shown = c->flags & RESP_SUBCOMMAND ? 2 : 1;
+	struct text target;
 
 	text_start(&target, out->target, sizeof(out->target));
-	if (c->flags & RESP_SECRET) {
-		for (size_t i = 0; i < r->args && i < shown; i++) {
-			if (i)
-				text_char(&target, ' ');
-			if (!word_put(&target, &r->arg[i]))
-				text_back(&target, target.len - (i > 0));
-		}
-		return;
-	}
 	for (size_t i = 0; i < r->args && !target.full; i++) {
+		if (i >= shown && c->flags & RESP_SECRET)
+			return; /* not even how many */
 		if (i)
 			text_char(&target, ' ');
-		text_bytes(&target, r->arg[i].bytes, r->arg[i].seen);
+		if (&r->arg[i] == key)
+			text_bytes(&target, key->bytes, key->seen);
+		else if (i >= shown || !word_put(&target, &r->arg[i]))
+			text_char(&target, '?');
 	}
 	if (r->cut || (int64_t)r->args < r->sent)
 		text_cut(&target);

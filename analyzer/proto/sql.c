@@ -266,24 +266,6 @@ static void put_number(struct lexer *x)
 	put_value(x, TOKEN_VALUE);
 }
 
-static bool has_part(const uint8_t *word, size_t len, const char *part)
-{
-	size_t n = strlen(part);
-
-	for (size_t i = 0; i + n <= len; i++) {
-		if (text_lower(word[i]) == (uint8_t)part[0] && text_is_word(word + i, n, part))
-			return true;
-	}
-	return false;
-}
-
-static void note_name(struct lexer *x, const uint8_t *word, size_t len)
-{
-	if (has_part(word, len, "passw") || has_part(word, len, "identified") ||
-	    has_part(word, len, "secret"))
-		x->facts.secret = true;
-}
-
 /* What the first words say of the whole. */
 static void note_verb(struct lexer *x, const uint8_t *word, size_t len)
 {
@@ -345,7 +327,6 @@ static void put_word(struct lexer *x)
 	bool rename = x->rename || x->rename_all;
 
 	note_verb(x, word, len);
-	note_name(x, word, len);
 	if (level_now(x) && one_of(word, len, queries))
 		level_now(x)->list = false;
 	put_gap(x);
@@ -366,7 +347,6 @@ static void put_quoted_name(struct lexer *x)
 	bool rename = x->rename || x->rename_all;
 
 	note_verb(x, name, 0);
-	note_name(x, name, len);
 	put_gap(x);
 	id_replace_numbers(&x->out, name, len, rename);
 	x->pos += len;

@@ -27,7 +27,6 @@ struct sql_text {
 
 /* What else was learned of the statement. */
 struct sql_facts {
-	bool secret;  /* it sets or compares passwords: its literals must not be shown */
 	bool control; /* it begins or ends a transaction and does nothing else */
 };
 

@@ -316,6 +316,27 @@ static void put_strangers(const struct model *m, const struct stranger *s, size_
 	out_table_end(out);
 }
 
+static bool captured(const struct store_process *p)
+{
+	for (uint32_t i = 0; i + 1 < p->setting_count; i += 2)
+		if (!strcmp(p->settings[i], "DPROF_CAPTURE"))
+			return strcmp(p->settings[i + 1], "off") != 0;
+	return true;
+}
+
+/* Without payload there are bursts, and no names. */
+static void say_uncaptured(const struct model *m, struct out *out)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < m->store.process_count; i++)
+		count += !captured(&m->store.processes[i]);
+	if (count)
+		say(out, "unnamed",
+		    "%" PRIu32 " processes ran with DPROF_CAPTURE=off: their operations have no names",
+		    count);
+}
+
 /* I/O through io_uring passes dprof by: what such a process does there is not in the report. */
 static void say_rings(const struct model *m, struct out *out)
 {
@@ -367,6 +388,7 @@ int quality_put(const struct model *m, struct out *out)
 		say_spans(m, &s, out);
 		say_strangers(strangers.items, strangers.count, out);
 		say_rings(m, out);
+		say_uncaptured(m, out);
 		out_object_end(out);
 	}
 	vec_free(&strangers);
