@@ -55,6 +55,14 @@ bool draft_is(const struct draft *d, const struct dump_header_read *h)
 	       same_text(h->boot_id, d->boot_id) && same_text(h->host, d->host);
 }
 
+void draft_meet(struct draft *d, const struct dump_header_read *h)
+{
+	if (h->segment < d->segment)
+		return;
+	d->segment = h->segment;
+	d->older = h->older;
+}
+
 int draft_begin(struct draft *d, const struct dump_header_read *h)
 {
 	struct store_process *p = &d->process;
@@ -68,6 +76,7 @@ int draft_begin(struct draft *d, const struct dump_header_read *h)
 	p->start_ns = h->start_ns;
 	p->boot_start = h->boot_start;
 	p->gated = h->gated;
+	draft_meet(d, h);
 	d->host = slice_text(h->host);
 	d->boot_id = slice_text(h->boot_id);
 	p->service = slice_text(h->service.len ? h->service : h->program);
@@ -240,6 +249,7 @@ int draft_sum(const struct draft *d, size_t first, struct draft_sum *sum)
 
 		sum->records += blocks[i].count - s.skip;
 		sum->gaps = add_up(sum->gaps, s.gap);
+		sum->front = add_up(sum->front, s.new_thread ? s.gap : 0);
 	}
 	free(blocks);
 	return 0;
@@ -405,7 +415,9 @@ static int allocate_records(struct draft *d, bool keep_stamps)
 		p->stamps = calloc(sum.records + 1, sizeof(*p->stamps));
 	if (!p->records || (keep_stamps && !p->stamps))
 		return -ENOMEM;
-	if (d->has_end && d->end_records > sum.records)
+	if (d->older.segments) /* how many of a thread's first records went with them cannot be told apart */
+		sum.gaps -= sum.front;
+	if (d->has_end && !d->segment && d->end_records > sum.records)
 		p->missing = d->end_records - sum.records;
 	if (sum.gaps > p->missing)
 		p->missing = sum.gaps;
@@ -425,6 +437,10 @@ static int place_windows(struct draft *d, const struct clock *clock)
 {
 	struct store_process *p = &d->process;
 
+	p->older = (struct store_older){
+	    .segments = d->older.segments, .records = d->older.records, .bytes = d->older.bytes};
+	if (d->older.segments)
+		p->older.until_ns = clock_ns(clock, d->unit, d->older.until.stamp);
 	p->windows = calloc(d->windows.count + 1, sizeof(*p->windows));
 	if (!p->windows)
 		return -ENOMEM;
@@ -434,6 +450,12 @@ static int place_windows(struct draft *d, const struct clock *clock)
 
 		if (w->read.closed.stamp)
 			closed_ns = clock_ns(clock, d->unit, w->read.closed.stamp);
+		if (closed_ns < p->older.until_ns)
+			continue; /* its records are gone */
+		if (opened_ns < p->older.until_ns) {
+			w->read.opened.real_ns += p->older.until_ns - opened_ns;
+			opened_ns = p->older.until_ns;
+		}
 		p->windows[p->window_count++] = (struct store_window){
 		    .number = w->read.number,
 		    .opened_ns = opened_ns,

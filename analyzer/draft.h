@@ -25,8 +25,10 @@ struct draft_window {
 struct draft {
 	struct store_process process; /* facts of the header and the end; owned */
 	char *host, *boot_id;
-	uint32_t clock; /* number of the boot's clock in load.c */
-	int unit;	/* of its stamps, in that clock */
+	uint32_t clock;	  /* number of the boot's clock in load.c */
+	int unit;	  /* of its stamps, in that clock */
+	uint64_t segment; /* the last file's number; 0: it is the only one */
+	struct dump_older older;
 	bool has_end;
 	uint64_t end_records; /* that an end object speaks of, the most */
 	VEC(struct draft_block) blocks;
@@ -37,6 +39,7 @@ struct draft {
 struct draft_sum {
 	uint64_t records; /* without copies */
 	uint64_t gaps;	  /* records missing before and between them */
+	uint64_t front;	  /* of those, before the first ones of their threads */
 };
 
 /* A new draft with the facts of a header. 0, -ENOMEM, or -EBADMSG. */
@@ -44,6 +47,9 @@ int draft_begin(struct draft *d, const struct dump_header_read *header);
 
 /* Is this the dump that the header speaks of? */
 bool draft_is(const struct draft *d, const struct dump_header_read *header);
+
+/* Another header of the same dump: of a later file, perhaps. */
+void draft_meet(struct draft *d, const struct dump_header_read *header);
 
 /* Checks a block and enters it; takes over the object's memory if 0. -EBADMSG, -ENOMEM. */
 int draft_add_block(struct draft *d, struct slice object, uint32_t part);

@@ -69,7 +69,7 @@ static int end_part(struct reading *r)
 		return 0;
 	err = draft_sum(d, r->part_first, &sum);
 	r->records += sum.records;
-	r->gaps += sum.gaps;
+	r->gaps += sum.gaps - (r->part_segment ? sum.front : 0);
 	r->end_records += r->part_ended ? r->part_end_records : sum.records;
 	r->unended |= !r->part_ended;
 	r->loader->parts.items[r->part].records = sum.records;
@@ -102,6 +102,8 @@ static int read_header(struct reading *r, struct slice object)
 		return err;
 	r->headers++;
 	r->draft = &l->drafts.items[index];
+	r->part_segment = h.segment;
+	draft_meet(r->draft, &h);
 	r->part = (uint32_t)l->parts.count - 1;
 	r->part_first = r->draft->blocks.count;
 	return clock_add(&l->boots.items[r->draft->clock].clock, r->draft->unit, &h.anchor);

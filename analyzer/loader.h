@@ -52,6 +52,7 @@ struct reading {
 	struct frames *frames;
 	struct draft *draft; /* of the part that is read, NULL after its end */
 	uint32_t part;
+	uint64_t part_segment;
 	size_t part_first; /* its first block in the draft */
 	bool part_ended;
 	uint64_t part_end_records;

@@ -319,8 +319,12 @@ static void set_recorded(struct model *m)
 
 		*r = (struct recorded){UINT64_MAX, 0};
 		for (uint32_t k = 0; k < p->record_count; k++) {
-			if (p->records[k].t0_ns < r->from_ns)
-				r->from_ns = p->records[k].t0_ns;
+			/* a thread is told of again in each file, with its birth */
+			uint64_t t0_ns =
+			    p->records[k].t0_ns > p->older.until_ns ? p->records[k].t0_ns : p->older.until_ns;
+
+			if (t0_ns < r->from_ns)
+				r->from_ns = t0_ns;
 			if (p->records[k].t1_ns > r->to_ns)
 				r->to_ns = p->records[k].t1_ns;
 		}

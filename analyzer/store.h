@@ -70,6 +70,12 @@ struct store_window {
 	char *why;		       /* it shut */
 };
 
+/* Files of a dump that were dropped to keep within DPROF_MAX_DISK. */
+struct store_older {
+	uint64_t segments, records, bytes;
+	uint64_t until_ns; /* nothing is known of what was before; 0: nothing was dropped */
+};
+
 struct store_process {
 	uint32_t host;	/* index into hosts */
 	uint32_t clock; /* index into clocks */
@@ -78,6 +84,7 @@ struct store_process {
 	uint64_t pid, ppid, uid, netns;
 	uint64_t start_ns; /* as in the header: names the dump, with host and pid */
 	uint64_t boot_start;
+	struct store_older older;     /* what was dropped of it */
 	bool gated;		      /* recorded in `windows` only; else from its start to its end */
 	struct store_window *windows; /* in order of time */
 	uint32_t window_count;

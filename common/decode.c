@@ -281,6 +281,23 @@ static bool plan_is_sane(const struct window_plan *plan)
 	return plan->period_ns == 0 || window_is_sane(plan);
 }
 
+static int read_older(struct slice object, struct dump_older *older)
+{
+	struct slice until = {0};
+	const struct field fields[] = {{"segments", FIELD_UINT, &older->segments},
+				       {"records", FIELD_UINT, &older->records},
+				       {"bytes", FIELD_UINT, &older->bytes},
+				       {"until", FIELD_ANY, &until}};
+	struct cursor c;
+	int err = read_fields(object, fields, COUNT_OF(fields));
+
+	if (err || !until.bytes)
+		return -EBADMSG;
+	c = cursor_over(until);
+	read_anchor(&c, &older->until);
+	return c.bad ? -EBADMSG : 0;
+}
+
 static int read_header_window(struct dump_header_read *h, struct slice window)
 {
 	const struct field fields[] = {PLAN_FIELDS(&h->plan)};
@@ -292,7 +309,7 @@ static int read_header_window(struct dump_header_read *h, struct slice window)
 
 int dump_read_header(struct slice object, struct dump_header_read *h)
 {
-	struct slice anchor = {0}, window = {0};
+	struct slice anchor = {0}, window = {0}, older = {0};
 	const struct field fields[] = {
 	    {"major", FIELD_UINT, &h->major},
 	    {"minor", FIELD_UINT, &h->minor},
@@ -311,6 +328,8 @@ int dump_read_header(struct slice object, struct dump_header_read *h)
 	    {"boot_start", FIELD_UINT, &h->boot_start},
 	    {"anchor", FIELD_ANY, &anchor},
 	    {"window", FIELD_ANY, &window},
+	    {"segment", FIELD_UINT, &h->segment},
+	    {"older", FIELD_ANY, &older},
 	    {"settings", FIELD_ANY, &h->settings},
 	    {"calls", FIELD_ANY, &h->calls},
 	};
@@ -328,7 +347,8 @@ int dump_read_header(struct slice object, struct dump_header_read *h)
 	read_anchor(&c, &h->anchor);
 	if (c.bad)
 		return -EBADMSG;
-	return window.bytes ? read_header_window(h, window) : 0;
+	err = older.bytes ? read_older(older, &h->older) : 0;
+	return err || !window.bytes ? err : read_header_window(h, window);
 }
 
 int dump_read_window(struct slice object, struct dump_window_read *w)

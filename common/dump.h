@@ -55,6 +55,12 @@ void pack_str_len(struct pack *p, const char *s, size_t len);
 void pack_bin(struct pack *p, const void *data, size_t len);
 void pack_bool(struct pack *p, bool v);
 
+/* What was dropped to keep within a budget. */
+struct dump_older {
+	uint64_t segments, records, bytes;
+	struct anchor until;
+};
+
 /* Who wrote the dump: first object of every file. Strings are never NULL. */
 struct dump_header {
 	const char *host, *boot_id, *service, *program, *exe, *version;
@@ -64,6 +70,8 @@ struct dump_header {
 	uint64_t boot_start; /* start time of the process in clock ticks since boot (/proc/self/stat 22) */
 	struct anchor anchor;
 	const struct window_plan *plan; /* NULL: recorded from the start on, without windows */
+	uint64_t segment;		/* number of this file in the dump of its process, from 0 */
+	struct dump_older older;	/* files before it that were dropped */
 	bool paused;			/* the gate was shut by hand when the dump was begun */
 	const char *const *settings;	/* name, value, name, value, ..., NULL */
 	const char *const *calls;	/* names of record.call, from 0, NULL at the end */
@@ -137,6 +145,8 @@ struct dump_header_read {
 	uint64_t major, minor;
 	uint64_t pid, ppid, uid, netns, start_ns, boot_start;
 	struct anchor anchor;
+	uint64_t segment;
+	struct dump_older older;
 	bool gated; /* the header has a window: what was recorded is what the window objects say */
 	struct window_plan plan;
 	struct slice settings; /* a msgpack map */

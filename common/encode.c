@@ -124,6 +124,17 @@ static uint32_t list_count(const char *const *list)
 	return n;
 }
 
+static void pack_older(struct pack *p, const struct dump_older *older)
+{
+	pack_str(p, "older");
+	pack_map(p, 4);
+	pack_pair_uint(p, "segments", older->segments);
+	pack_pair_uint(p, "records", older->records);
+	pack_pair_uint(p, "bytes", older->bytes);
+	pack_str(p, "until");
+	pack_anchor(p, &older->until);
+}
+
 static void pack_plan(struct pack *p, const struct window_plan *plan)
 {
 	pack_pair_uint(p, "window_ns", plan->window_ns);
@@ -138,7 +149,7 @@ void dump_pack_header(struct pack *p, const struct dump_header *h)
 	bool gated = h->plan != NULL || h->paused;
 	static const struct window_plan none;
 
-	pack_map(p, 20 + gated);
+	pack_map(p, 20 + gated + (h->segment > 0) + (h->older.segments > 0));
 	pack_pair_str(p, "type", "header");
 	pack_pair_str(p, "format", "dprof");
 	pack_pair_uint(p, "major", DUMP_MAJOR);
@@ -166,6 +177,10 @@ void dump_pack_header(struct pack *p, const struct dump_header *h)
 	pack_array(p, calls);
 	for (uint32_t i = 0; i < calls; i++)
 		pack_str(p, h->calls[i]);
+	if (h->segment > 0)
+		pack_pair_uint(p, "segment", h->segment);
+	if (h->older.segments > 0)
+		pack_older(p, &h->older);
 	if (!gated)
 		return;
 	pack_str(p, "window");

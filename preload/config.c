@@ -25,7 +25,7 @@
 #define STANDARD_RING	(4u << 20)
 #define STANDARD_FLUSH	1000
 #define SETTING_BYTES	24 /* of a number in the header */
-#define CONFIG_ROWS_MAX 12
+#define CONFIG_ROWS_MAX 13
 
 enum config_kind { KIND_FLAG, KIND_NUMBER, KIND_PATH, KIND_NAME, KIND_CHOICE, KIND_WINDOW, KIND_CAPTURE };
 
@@ -42,6 +42,9 @@ const struct config_row config_rows[] = {
      "answers; N: so many of both; N/M: N of requests, M of answers; off: nothing"},
     {"DPROF_RING", "bytes, 64K to 256M", "4M", "memory for records of a thread until they are written"},
     {"DPROF_FLUSH_MS", "ms, 10 to 60000", "1000", "how long a record waits at most before it is written"},
+    {"DPROF_MAX_DISK", "0, or bytes, at least 1M", "0",
+     "how much room the dump of a process may take; then its oldest records go, an eighth of it at a time; "
+     "0: no limit"},
     {"DPROF_WINDOW", "off, or W/P[,seed=N][,margin=T] in ms, s, m or h", "off",
      "record for W in each P only, at the same moments on every host, and a margin (half a W, at most 1s) "
      "around"},
@@ -68,6 +71,7 @@ static const struct {
     {KIND_CAPTURE, offsetof(struct config, capture_text), 0, RING_DATA_MAX, {NULL}},
     {KIND_NUMBER, offsetof(struct config, ring_bytes), RING_BYTES_MIN, RING_BYTES_MAX, {NULL}},
     {KIND_NUMBER, offsetof(struct config, flush_ms), 10, 60000, {NULL}},
+    {KIND_NUMBER, offsetof(struct config, max_disk), 0, 1ull << 50, {NULL}},
     {KIND_WINDOW, offsetof(struct config, window_text), 0, 0, {NULL}},
     {KIND_CHOICE, offsetof(struct config, tls), 0, 0, {"on", "off"}},
     {KIND_CHOICE, offsetof(struct config, io_uring), 0, 0, {"report", "refuse"}},

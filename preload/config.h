@@ -36,6 +36,7 @@ struct config {
 	uint64_t head_request_bytes;
 	uint64_t ring_bytes; /* a power of two */
 	uint64_t flush_ms;
+	uint64_t max_disk; /* bytes of all files of a process; 0: no limit */
 	char window_text[CONFIG_WINDOW_BYTES];
 	struct window_plan window;
 };

@@ -4,6 +4,7 @@
 
 #include "preload/config.h"
 #include "preload/gate.h"
+#include "preload/segment.h"
 #include "preload/stamp.h"
 #include "preload/sys.h"
 
@@ -167,9 +168,15 @@ uint64_t control_due_ns(uint64_t due_ns)
 	return next_ns < due_ns ? next_ns : due_ns;
 }
 
+void control_tell_again(struct drain *d)
+{
+	unsaved |= gated && is_open;
+	control_save(d);
+}
+
 void control_tell(const struct drain *d, uint64_t dropped)
 {
-	block->records = d->records;
+	block->records = d->records + segment_records();
 	block->dropped = dropped;
 	block->dump_bytes = d->file->bytes;
 }

@@ -40,6 +40,9 @@ void control_turn(struct drain *d);
 /* When it wants its next turn, CLOCK_MONOTONIC; `due_ns` if not before. */
 uint64_t control_due_ns(uint64_t due_ns);
 
+/* Another file was begun: it is told what is open. */
+void control_tell_again(struct drain *d);
+
 /* For `ctl list`. */
 void control_tell(const struct drain *d, uint64_t dropped);
 

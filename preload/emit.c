@@ -253,6 +253,10 @@ struct record *emit_begin_slow(uint32_t data_bytes)
 	}
 	t->busy = 1;
 	emit_barrier();
+	if (t->told != __atomic_load_n(&gate_files, __ATOMIC_RELAXED)) { /* a new file, which does not know us */
+		t->told = __atomic_load_n(&gate_files, __ATOMIC_RELAXED);
+		t->pending |= THREAD_PENDING_START;
+	}
 	r = emit_pending(t) ? emit_place(t, data_bytes) : NULL;
 	if (r == NULL) {
 		emit_drop(t);

@@ -24,6 +24,7 @@
 #include "preload/salvage.h"
 #include "preload/say.h"
 #include "preload/seccomp.h"
+#include "preload/segment.h"
 #include "preload/spawn.h"
 #include "preload/stamp.h"
 #include "preload/sys.h"
@@ -275,6 +276,7 @@ static int flush_open_dump(struct region *r)
 		error = file_create(&file, config_get()->dir, &header);
 	if (error < 0)
 		return error;
+	segment_begin(&header, &id);
 	dump_pack_header(object, &header);
 	error = region_describe(r, &file, object);
 	if (error < 0)
@@ -355,6 +357,7 @@ static int drain_rings(uint32_t least_part)
 					   head - ring->tail >= ring->bytes / least_part)) {
 			ring_read(&reader, ring_bytes(ring), ring->bytes, ring->tail, head);
 			r = drain_ring(&drain, &reader, i, ring->serial, ring->seq);
+			r = r < 0 ? r : segment_turn(&drain, &region);
 			if (r < 0)
 				return r;
 		}
@@ -457,6 +460,8 @@ static void flush_end(void)
 
 	flush_drain(0, true);
 	file.ending = true;
+	if (segment_records() > 0)
+		drain_anchor(); /* the last file may be too young to have one */
 	control_end(&drain);
 	end.records = drain.records;
 	end.dropped = dropped_so_far() + (disk_full ? left_in_rings() : 0);
@@ -468,7 +473,7 @@ static void flush_end(void)
 	if (r < 0)
 		flush_stopped(r);
 	region.head->ended = 1;
-	if (end.records == 0 && end.dropped == 0 && end.untraced_threads == 0 &&
+	if (end.records == 0 && end.dropped == 0 && end.untraced_threads == 0 && segment_records() == 0 &&
 	    !control_was_shut()) /* opened early, then nothing came */
 		sys_call(SYS_unlink, file.path);
 	region_remove(&region);

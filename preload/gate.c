@@ -4,6 +4,7 @@
 #include "preload/gate.h"
 
 uint32_t gate_now = 1;
+uint32_t gate_files;
 
 static uint32_t last = 1; /* number of the last opening */
 static uint32_t first;	  /* number from which on what was told is in the present file; 0: all of it */
@@ -22,6 +23,7 @@ void gate_set(bool open)
 
 void gate_forget(void)
 {
+	__atomic_fetch_add(&gate_files, 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&first, ++last, __ATOMIC_RELAXED);
 	if (gate_read() != GATE_SHUT)
 		__atomic_store_n(&gate_now, last, __ATOMIC_RELAXED);

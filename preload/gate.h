@@ -40,6 +40,9 @@ bool gate_has_told(uint32_t told);
 /* Flusher: shuts it, or opens it under a new number. */
 void gate_set(bool open);
 
+/* Files that were begun after the first. */
+extern uint32_t gate_files __attribute__((visibility("hidden")));
+
 /* Flusher: another file is written from now on, which knows nothing of what was told. */
 void gate_forget(void);
 

@@ -236,6 +236,8 @@ static int wreck_open_dump(struct wreck *w, struct salvage *s)
 	}
 	w->drain = (struct drain){.encoder = s->encoder, .file = &w->file, .commit = commit_dead, .to = w};
 	w->drain.records = w->records = c->records;
+	if (r == 0 && w->file.bytes < c->dump_bytes) /* the next segment, which was not committed yet */
+		w->drain.records = w->records = 0;
 	w->drain.owner = ++owners;
 	if (r != -ENOENT || w->head.header_bytes == 0)
 		return r;

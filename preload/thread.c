@@ -51,6 +51,7 @@ static void thread_take(struct thread *t, struct ring *ring)
 	if (t->born_at == 0)
 		t->born_at = stamp_now();
 	t->pending |= THREAD_PENDING_START;
+	t->told = __atomic_load_n(&gate_files, __ATOMIC_RELAXED);
 	emit_barrier();
 	t->ring = ring;
 }

@@ -140,6 +140,39 @@ static int put_processes(const struct model *m, struct out *out)
 	return 0;
 }
 
+/* What is gone because DPROF_MAX_DISK said so. */
+static void put_older(const struct store *s, struct out *out)
+{
+	static const struct out_column columns[] = {
+	    {"host", "host", OUT_TEXT},
+	    {"service", "service", OUT_TEXT},
+	    {"pid", "pid", OUT_COUNT},
+	    {"segments", "files", OUT_COUNT},
+	    {"records", "records", OUT_COUNT},
+	    {"bytes", "size", OUT_BYTES},
+	    {"until_ns", "all before", OUT_TIME},
+	};
+	bool any = false;
+
+	for (uint32_t i = 0; i < s->process_count; i++)
+		any |= s->processes[i].older.segments > 0;
+	if (!any)
+		return;
+	out_table_begin(out, "older", "dropped to keep within DPROF_MAX_DISK", columns,
+			sizeof(columns) / sizeof(columns[0]));
+	for (uint32_t i = 0; i < s->process_count; i++) {
+		const struct store_process *p = &s->processes[i];
+
+		if (p->older.segments)
+			out_row(out,
+				(const struct out_value[]){
+				    out_text(s->hosts[p->host].name), out_text(p->service), out_count(p->pid),
+				    out_count(p->older.segments), out_count(p->older.records),
+				    out_bytes(p->older.bytes), out_time(p->older.until_ns)});
+	}
+	out_table_end(out);
+}
+
 /* ---- connections ---- */
 
 struct joined {
@@ -294,6 +327,7 @@ int view_info(const struct model *m, struct out *out)
 	put_notes(&m->store, out);
 	put_hosts(&m->store, out);
 	err = put_processes(m, out);
+	put_older(&m->store, out);
 	sampling_put_windows(m, out);
 	put_links(m, out);
 	put_asides(m, out);

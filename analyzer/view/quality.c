@@ -21,7 +21,7 @@
 #define STRANGERS_SHOWN 10u
 
 struct sums {
-	uint64_t dropped, missing, untraced_threads, untraced_conns, damaged;
+	uint64_t dropped, missing, older, untraced_threads, untraced_conns, damaged;
 	uint64_t seen, joined, unseen;
 	uint64_t calls, parented, lost_spans, open_spans;
 };
@@ -43,6 +43,7 @@ static struct sums add_up(const struct model *m)
 
 		s.dropped += p->dropped;
 		s.missing += p->missing;
+		s.older += p->older.records;
 		s.untraced_threads += p->untraced_threads;
 		s.untraced_conns += p->untraced_conns;
 		s.damaged += p->damaged;
@@ -99,6 +100,8 @@ static void put_numbers(const struct model *m, const struct sums *s, struct out 
 	put_number(out, "records", m->store.record_count);
 	put_number(out, "dropped", s->dropped);
 	put_number(out, "missing", s->missing);
+	if (s->older)
+		put_number(out, "older_dropped", s->older);
 	put_number(out, "untraced_threads", s->untraced_threads);
 	put_number(out, "untraced_conns", s->untraced_conns);
 	put_number(out, "damaged_inputs", s->damaged);
@@ -139,6 +142,11 @@ static void say_records(const struct model *m, const struct sums *s, struct out 
 		    "%" PRIu64 "; %" PRIu64 " dropped by full rings, %" PRIu64
 		    " missing in damaged or cut dumps: traces that they touch are marked lost",
 		    m->store.record_count, s->dropped, s->missing);
+	if (s->older)
+		say(out, "dropped",
+		    "%" PRIu64
+		    " older records, to keep within DPROF_MAX_DISK: dprof-analyze info says until when",
+		    s->older);
 	if (s->untraced_threads || s->untraced_conns)
 		say(out, "not recorded",
 		    "%" PRIu64 " threads that got no ring, %" PRIu64

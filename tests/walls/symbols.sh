@@ -33,7 +33,7 @@ allow 'preload/stream preload/moved preload/packet preload/wait preload/call pre
 allow 'preload/tls preload/openssl preload/gnutls' "$hot __errno_location"
 allow 'preload/tls_find' "$hot dl_iterate_phdr"
 flusher="$hot memcmp strlen memchr strcmp strncmp ZSTD_createCCtx_advanced ZSTD_freeCCtx ZSTD_CCtx_setParameter ZSTD_compress2 ZSTD_compressBound ZSTD_isError"
-allow 'preload/flush preload/drain preload/encoder preload/file preload/region preload/identity preload/peer preload/salvage preload/say preload/text preload/control common/encode common/window' "$flusher"
+allow 'preload/flush preload/drain preload/encoder preload/file preload/region preload/identity preload/peer preload/salvage preload/say preload/text preload/control preload/segment common/encode common/window' "$flusher"
 # Masking is pure: bytes in, bytes out.
 allow 'preload/secret preload/secret_scan preload/secret_value preload/secret_word preload/secret_sniff preload/secret_sql preload/secret_resp preload/secret_http2 preload/secret_wire preload/secret_cgi' 'memcpy memset memmove memcmp memchr strlen'
 # What starts it does so on the program's thread.
