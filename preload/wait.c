@@ -9,11 +9,12 @@
 #include "preload/call.h"
 #include "preload/emit.h"
 
+/* Who waits for a stream alone goes on with what it was doing; a pipe or an eventfd may bring anything. */
 static uint32_t wait_conn(int fd)
 {
 	const struct conn *conn = conn_of(fd);
 
-	return conn == NULL ? 0 : CONN_GET(conn->id);
+	return conn == NULL || conn->type != CONN_STREAM ? 0 : CONN_GET(conn->id);
 }
 
 static void wait_note(uint8_t call, uint32_t conn, int object, uint64_t t0, int n)

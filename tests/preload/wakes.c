@@ -34,6 +34,8 @@ static void pipes(void)
 	expect("main", "in conn=r call=read off=0 len=6 flags=none head=none");
 	close(ends[1]);
 	expect("main", "close conn=w call=close out_seen=6");
+	said("poll", poll(&(struct pollfd){.fd = ends[0], .events = POLLIN}, 1, -1));
+	expect("main", "wait conn=nobody call=poll object=%d ready=1", ends[0]);
 	said("end", read(ends[0], buf, sizeof buf));
 	expect("main", "in conn=r call=read off=6 len=0 flags=eof");
 	said("end", read(ends[0], buf, sizeof buf));
