@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "preload/conn_tell.h"
 #include "preload/emit.h"
 #include "preload/endpoint.h"
 #include "preload/flush.h"
@@ -31,7 +32,8 @@
 
 struct conn conn_none;
 struct conn conn_closing;
-struct conn conn_waker;
+struct conn conn_pipe = {.type = CONN_WAKE, .family = ENDPOINT_PIPE};
+struct conn conn_event = {.type = CONN_WAKE, .family = ENDPOINT_EVENT};
 struct conn *conn_near[CONN_NEAR_FDS];
 struct conn **conn_far[CONN_FAR_FDS / CONN_FAR_CHUNK];
 
@@ -74,7 +76,14 @@ static struct conn **entry(unsigned int fd, bool make)
 
 static bool is_conn(const struct conn *conn)
 {
-	return conn != NULL && conn != &conn_none && conn != &conn_closing && conn != &conn_waker;
+	return conn != NULL && conn != &conn_none && conn != &conn_closing && conn != &conn_pipe &&
+	       conn != &conn_event;
+}
+
+/* Nobody records what this descriptor wakes. */
+static bool is_asleep(const struct conn *conn)
+{
+	return conn == &conn_pipe || conn == &conn_event;
 }
 
 static void limit_raise(uint32_t fd)
@@ -84,109 +93,6 @@ static void limit_raise(uint32_t fd)
 	while (limit <= fd && !__atomic_compare_exchange_n(&fd_limit, &limit, fd + 1, true, __ATOMIC_RELAXED,
 							   __ATOMIC_RELAXED))
 		;
-}
-
-/* ---- records ---- */
-
-static struct record *record_begin(uint8_t kind, uint8_t call, const struct conn *conn, uint32_t data_bytes)
-{
-	struct record *r = emit_begin(data_bytes);
-
-	if (r == NULL)
-		return NULL;
-	r->kind = kind;
-	r->call = call;
-	r->conn = CONN_GET(conn->id);
-	return r;
-}
-
-static void tell_open(struct conn *conn, int fd, uint8_t call, uint16_t flags, struct sight *sight,
-		      uint64_t t0, uint64_t t1)
-{
-	uint32_t gate = gate_read();
-	struct record *r =
-	    record_begin(RECORD_OPEN, call, conn, (uint32_t)sizeof(struct endpoint) + sight->end.path_bytes);
-
-	CONN_SET(conn->told, r == NULL || gate == GATE_SHUT ? 0 : gate);
-	if (r == NULL)
-		return;
-	sight->end.off_in = CONN_GET(conn->off[CONN_IN]);
-	sight->end.off_out = CONN_GET(conn->off[CONN_OUT]);
-	r->flags = flags;
-	r->off = (uint64_t)fd;
-	r->t0 = t0;
-	r->t1 = t1;
-	memcpy(r + 1, &sight->end, sizeof sight->end);
-	memcpy((char *)(r + 1) + sizeof sight->end, sight->path, sight->end.path_bytes);
-	emit_commit(r);
-	if (sight->end.family == ENDPOINT_UNIX && sight->end.inode != 0 &&
-	    CONN_GET(conn->type) != CONN_DATAGRAM && !(flags & RECORD_FLAG_PAIR))
-		flush_ask_peer(CONN_GET(conn->id), sight->end.inode);
-}
-
-/* `readable`: fd is still this socket, so the kernel can be asked. It may be the first thing that
- * this thread does. */
-static void tell_close(const struct conn *conn, int fd, uint8_t call, uint16_t flags, bool readable)
-{
-	uint64_t t0 = stamp_now(), kernel[2], ours[2] = {CONN_GET(conn->off[0]), CONN_GET(conn->off[1])};
-	struct counts *counts;
-	struct record *r;
-
-	if (!gate_has_told(CONN_GET(conn->told)))
-		return;
-	thread_ready();
-	if (!readable || !CONN_GET(conn->counted) || !truth_read(fd, ours, kernel))
-		kernel[CONN_IN] = kernel[CONN_OUT] = COUNT_UNKNOWN;
-	/* also while the gate is shut: what was told to be open is told to be closed */
-	r = emit_begin_always(sizeof *counts);
-	if (r == NULL)
-		return;
-	r->kind = RECORD_CLOSE;
-	r->call = call;
-	r->conn = CONN_GET(conn->id);
-	r->flags = flags;
-	r->off = (uint64_t)fd;
-	r->t0 = t0;
-	r->t1 = stamp_now();
-	counts = (struct counts *)(r + 1);
-	counts->out_seen = ours[CONN_OUT];
-	counts->in_seen = ours[CONN_IN];
-	counts->out_kernel = kernel[CONN_OUT];
-	counts->in_kernel = kernel[CONN_IN];
-	emit_commit(r);
-}
-
-static void tell_peer(const struct conn *conn, uint8_t call, uint64_t peer_inode)
-{
-	struct record *r = record_begin(RECORD_PEER, call, conn, 0);
-
-	if (r == NULL)
-		return;
-	r->off = peer_inode;
-	r->t0 = r->t1 = stamp_now();
-	emit_commit(r);
-}
-
-/* It may never have been told, or in a window that was dropped. */
-static uint16_t way_it_came(const struct conn *conn)
-{
-	return CONN_GET(conn->asks) == CONN_OUT	 ? RECORD_FLAG_CONNECT
-	       : CONN_GET(conn->asks) == CONN_IN ? RECORD_FLAG_ACCEPT
-						 : 0;
-}
-
-void conn_tell_again(struct conn *conn, int fd, uint8_t call, uint16_t flags)
-{
-	struct sight sight;
-	uint64_t now = stamp_now();
-
-	if (endpoint_read(fd, NULL, 0, &sight) < 0 || sight.type != CONN_GET(conn->type))
-		return;
-	if (sight.end.family == ENDPOINT_EVENT)
-		sight.end.cookie = CONN_GET(conn->cookie);
-	if (!(flags & RECORD_FLAG_PARTIAL))
-		flags |= way_it_came(conn);
-	tell_open(conn, fd, call, flags, &sight, now, now);
 }
 
 void conn_mark_partial(int fd, uint8_t call)
@@ -253,7 +159,7 @@ static void begin(struct conn *conn, int fd, uint8_t call, uint16_t flags, struc
 	if (is_early(sight))
 		CONN_SET(conn->told, 0);
 	else
-		tell_open(conn, fd, call, flags, sight, t0, t1);
+		conn_tell_open(conn, fd, call, flags, sight, t0, t1);
 }
 
 /* A stream's end is worth telling also if its OPEN found no room. */
@@ -268,7 +174,7 @@ static void drop(struct conn *conn, int fd, uint8_t call, uint16_t flags, bool r
 	if (__atomic_sub_fetch(&conn->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	if (is_told(conn) && process_traced())
-		tell_close(conn, fd, call, flags, readable);
+		conn_tell_close(conn, fd, call, flags, readable);
 	__atomic_store_n(&conn->id, 0, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELEASE);
 	slab_push(conn);
@@ -353,6 +259,21 @@ static struct conn *settle_in(int fd, uint8_t call, uint16_t flags, struct sight
 	return conn;
 }
 
+/* The entry of fd says what it is from now on; the reference is the entry's. */
+static struct conn *enter_as(int fd, struct conn *conn, uint8_t call)
+{
+	struct conn **at = entry((unsigned int)fd, true), *none = NULL;
+
+	if (at == NULL ||
+	    !__atomic_compare_exchange_n(at, &none, conn, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+		if (is_conn(conn))
+			drop(conn, fd, call, 0, false);
+		return NULL;
+	}
+	limit_raise((uint32_t)fd);
+	return is_conn(conn) ? conn : NULL;
+}
+
 struct conn *conn_open(int fd, uint8_t call, uint16_t flags, const struct sockaddr *to, uint32_t to_bytes,
 		       uint64_t t0, uint64_t t1)
 {
@@ -372,11 +293,18 @@ struct conn *conn_open(int fd, uint8_t call, uint16_t flags, const struct sockad
 void conn_open_event(int fd, uint8_t call)
 {
 	struct sight sight;
-	uint64_t now = stamp_now();
+	uint64_t now;
 
 	conn_forget(fd, call);
-	if (process_traced() && may_change() && endpoint_read(fd, NULL, 0, &sight) == 0)
-		settle_in(fd, call, 0, &sight, now, now);
+	if (fd < 0 || !may_change())
+		return;
+	if (!process_traced()) {
+		enter_as(fd, &conn_event, call);
+		return;
+	}
+	now = stamp_now();
+	endpoint_event(&sight);
+	settle_in(fd, call, 0, &sight, now, now);
 }
 
 void conn_open_pair(const int fds[2], uint8_t call, uint64_t t0, uint64_t t1)
@@ -392,8 +320,8 @@ void conn_open_pair(const int fds[2], uint8_t call, uint64_t t0, uint64_t t1)
 	}
 	if (conns[0] == NULL || conns[1] == NULL)
 		return;
-	tell_peer(conns[0], call, sights[1].end.inode);
-	tell_peer(conns[1], call, sights[0].end.inode);
+	conn_tell_peer(conns[0], call, sights[1].end.inode);
+	conn_tell_peer(conns[1], call, sights[0].end.inode);
 }
 
 /* Another descriptor of the same socket, copied before we looked at either; with a reference for the
@@ -405,9 +333,10 @@ static struct conn *find_copy(uint64_t cookie)
 
 	for (uint32_t fd = 0; cookie != 0 && fd < limit; fd++) {
 		struct conn *conn = conn_of((int)fd);
-		uint32_t refs = is_conn(conn) && CONN_GET(conn->cookie) == cookie
-				    ? __atomic_load_n(&conn->refs, __ATOMIC_RELAXED)
-				    : 0;
+		uint32_t refs =
+		    is_conn(conn) && CONN_GET(conn->type) != CONN_WAKE && CONN_GET(conn->cookie) == cookie
+			? __atomic_load_n(&conn->refs, __ATOMIC_RELAXED)
+			: 0;
 
 		while (refs > 0)
 			if (__atomic_compare_exchange_n(&conn->refs, &refs, refs + 1, false, __ATOMIC_ACQ_REL,
@@ -421,28 +350,13 @@ static struct conn *find_copy(uint64_t cookie)
 	return NULL;
 }
 
-/* The entry of fd says what it is from now on; the reference is the entry's. */
-static struct conn *enter_as(int fd, struct conn *conn, uint8_t call)
-{
-	struct conn **at = entry((unsigned int)fd, true), *none = NULL;
-
-	if (at == NULL ||
-	    !__atomic_compare_exchange_n(at, &none, conn, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
-		if (is_conn(conn))
-			drop(conn, fd, call, 0, false);
-		return NULL;
-	}
-	limit_raise((uint32_t)fd);
-	return is_conn(conn) ? conn : NULL;
-}
-
-/* fd was never looked at. */
-static struct conn *discover(int fd, uint8_t call)
+/* fd was never looked at; or, as `before` says, when nobody recorded what it wakes. */
+static struct conn *discover(int fd, const struct conn *before, uint8_t call)
 {
 	struct conn *conn;
 	struct sight sight;
 	uint64_t now;
-	int r = endpoint_read(fd, NULL, 0, &sight);
+	int r = conn_look(fd, before, &sight);
 
 	if (r == -ENOTSOCK || r == -EPROTOTYPE)
 		return enter_as(fd, &conn_none, call);
@@ -450,7 +364,7 @@ static struct conn *discover(int fd, uint8_t call)
 		return NULL;
 	/* a pipe alone is no reason to record */
 	if (sight.type == CONN_WAKE && !process_traced())
-		return enter_as(fd, &conn_waker, call);
+		return enter_as(fd, &conn_pipe, call);
 	conn = sight.type == CONN_WAKE ? NULL : find_copy(sight.key);
 	if (conn != NULL)
 		return enter_as(fd, conn, call);
@@ -458,16 +372,15 @@ static struct conn *discover(int fd, uint8_t call)
 	return settle_in(fd, call, RECORD_FLAG_SEEN, &sight, now, now);
 }
 
-/* A pipe in a process that is recorded by now: look at it anew. False: it is still no matter of ours.
- */
-static bool wake_up(int fd)
+/* The process is recorded by now: what was asleep is looked at anew. */
+static struct conn *wake_up(int fd, struct conn *asleep, uint8_t call)
 {
-	struct conn **at = entry((unsigned int)fd, false), *waker = &conn_waker;
+	struct conn **at = entry((unsigned int)fd, false), *was = asleep;
 
 	if (!process_traced() || at == NULL)
-		return false;
-	__atomic_compare_exchange_n(at, &waker, NULL, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-	return true;
+		return NULL;
+	__atomic_compare_exchange_n(at, &was, NULL, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	return discover(fd, asleep, call);
 }
 
 static __attribute__((noinline)) struct conn *enter(int fd, uint8_t call)
@@ -481,15 +394,17 @@ static __attribute__((noinline)) struct conn *enter(int fd, uint8_t call)
 	if ((unsigned int)fd >= CONN_FAR_FDS || !process_check())
 		return NULL;
 	conn = conn_of(fd);
-	if (conn == NULL || (conn == &conn_waker && wake_up(fd)))
-		conn = discover(fd, call);
+	if (conn == NULL)
+		conn = discover(fd, NULL, call);
+	else if (is_asleep(conn))
+		conn = wake_up(fd, conn, call);
 	if (!is_conn(conn) || (CONN_GET(conn->type) == CONN_WAKE && !process_traced()))
 		return NULL;
 	thread_ready();
 	if (__atomic_load_n(&conn->id, __ATOMIC_ACQUIRE) != 0)
 		return conn;
 	/* inherited over fork: this process has a view of its own */
-	if (endpoint_read(fd, NULL, 0, &sight) < 0 || process_is_vfork_child())
+	if (conn_look(fd, conn, &sight) < 0 || process_is_vfork_child())
 		return NULL;
 	if (sight.end.family != ENDPOINT_EVENT && CONN_GET(conn->cookie) != sight.key)
 		set_off(conn, 0, 0);
@@ -501,7 +416,7 @@ static __attribute__((noinline)) struct conn *enter(int fd, uint8_t call)
 /* A pipeline that nobody records turns back here, before anything is saved. */
 struct conn *conn_enter(int fd, uint8_t call)
 {
-	if (conn_of(fd) == &conn_waker && !process_traced())
+	if (is_asleep(conn_of(fd)) && !process_traced())
 		return NULL;
 	return enter(fd, call);
 }
@@ -511,6 +426,8 @@ void conn_copy(int from, int to, uint8_t call)
 	struct conn *conn = conn_of(from), *none = NULL, **at;
 
 	conn_forget(to, call);
+	if (is_asleep(conn) && may_change())
+		enter_as(to, conn, call);
 	if (!is_conn(conn) || !may_change())
 		return;
 	at = entry((unsigned int)to, true);
@@ -571,7 +488,7 @@ void conn_close_all(void)
 		/* a second descriptor of the same socket finds the id gone */
 		if (!is_conn(conn) || !is_told(conn))
 			continue;
-		tell_close(conn, (int)fd, 0, RECORD_FLAG_EXIT, asked++ < EXIT_CHECKS);
+		conn_tell_close(conn, (int)fd, 0, RECORD_FLAG_EXIT, asked++ < EXIT_CHECKS);
 		__atomic_store_n(&conn->id, 0, __ATOMIC_RELAXED);
 		__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELEASE);
 	}

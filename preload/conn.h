@@ -76,7 +76,9 @@ _Static_assert(offsetof(struct conn, hole_begin) == 64, "what is hot of a conn i
 /* What the table holds beside conns. NULL: not looked at yet. */
 extern struct conn conn_none HIDDEN;	/* nothing that we record */
 extern struct conn conn_closing HIDDEN; /* between retirement and the real close */
-extern struct conn conn_waker HIDDEN;	/* a pipe or an eventfd, seen when the process was not recorded */
+/* Pipes and eventfds of a process that was not recorded when they were met. */
+extern struct conn conn_pipe HIDDEN;
+extern struct conn conn_event HIDDEN;
 
 extern struct conn *conn_near[CONN_NEAR_FDS] HIDDEN;
 extern struct conn **conn_far[CONN_FAR_FDS / CONN_FAR_CHUNK] HIDDEN;
@@ -137,7 +139,8 @@ void conn_count_untraced(void);
 /* The number of a new conn, for records; for what is a connection and no descriptor (tls.c). */
 uint32_t conn_number(void);
 
-/* eventfd() made it: it gets its number before a fork shares it. */
+/* eventfd() made it. Nothing but the call tells an eventfd from other nameless files; if the process is
+ * recorded it gets its number now, before a fork shares it. */
 void conn_open_event(int fd, uint8_t call);
 
 /* stdio holds the socket too, and its reads and writes pass us by. */

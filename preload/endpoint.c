@@ -19,7 +19,6 @@
 
 #include "preload/conn.h"
 #include "preload/sys.h"
-#include "preload/text.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -146,23 +145,16 @@ bool endpoint_is_tcp(int fd)
 	       endpoint_read(fd, NULL, 0, &s) == 0 && s.counted;
 }
 
-/* Is it an eventfd? Its name in /proc alone tells it from a timer or an epoll. */
-static int event_read(int fd, struct sight *s)
+void endpoint_event(struct sight *s)
 {
-	static const char eventfd[] = "anon_inode:[eventfd]";
-	char path[48], name[sizeof eventfd];
-	struct text t;
+	*s = (struct sight){.end = {.family = ENDPOINT_EVENT}, .type = CONN_WAKE};
+}
 
-	text_start(&t, path, sizeof path);
-	text_add(&t, "/proc/thread-self/fd/");
-	text_add_number(&t, (uint64_t)fd);
-	if (sys_call(SYS_readlink, path, name, sizeof name) != sizeof eventfd - 1 ||
-	    memcmp(name, eventfd, sizeof eventfd - 1) != 0)
-		return -ENOTSOCK;
-	s->end.family = ENDPOINT_EVENT;
-	s->end.inode = 0; /* all of them have one */
-	s->type = CONN_WAKE;
-	return 0;
+bool endpoint_is_nameless(int fd)
+{
+	struct stat st;
+
+	return sys_call(SYS_fstat, fd, &st) == 0 && (st.st_mode & S_IFMT) == 0;
 }
 
 /* Is it a socket of a kind that we trace? `type` is SOCK_*. */
@@ -229,8 +221,6 @@ int endpoint_read(int fd, const struct sockaddr *to, uint32_t to_bytes, struct s
 	s->end.inode = st.st_ino;
 	if (S_ISSOCK(st.st_mode))
 		return socket_read(fd, to, to_bytes, s);
-	if ((st.st_mode & S_IFMT) == 0)
-		return event_read(fd, s);
 	if (!S_ISFIFO(st.st_mode))
 		return -ENOTSOCK;
 	s->end.family = ENDPOINT_PIPE;

@@ -39,6 +39,12 @@ void endpoint_name(const void *address, uint32_t bytes, struct datagram *to);
 /* Is it a TCP connection? For what is none it costs one system call. */
 bool endpoint_is_tcp(int fd);
 
+/* An eventfd: there is nothing to ask. Its number is the caller's to give. */
+void endpoint_event(struct sight *sight);
+
+/* Has it no kind (eventfds, timers, epolls)? */
+bool endpoint_is_nameless(int fd);
+
 /* The inode of a pipe or a FIFO, 0 if it is none. */
 uint64_t endpoint_pipe(int fd);
 

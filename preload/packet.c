@@ -21,7 +21,7 @@
 static bool packet_is_same(const struct conn *conn, int fd)
 {
 	if (CONN_GET(conn->family) == ENDPOINT_EVENT)
-		return true; /* nothing tells one from another */
+		return endpoint_is_nameless(fd); /* nothing tells one from another */
 	if (CONN_GET(conn->family) == ENDPOINT_PIPE)
 		return endpoint_pipe(fd) == CONN_GET(conn->cookie);
 	return endpoint_cookie(fd) == CONN_GET(conn->cookie);

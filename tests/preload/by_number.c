@@ -33,6 +33,17 @@ static void in_and_out(int out, int in)
 	said("none there", syscall(SYS_read, in, buf, sizeof buf));
 }
 
+static void by_position(int out, int in)
+{
+	char buf[8];
+	struct iovec to = {"pos", 3}, from = {buf, sizeof buf};
+
+	said("pwritev2", syscall(SYS_pwritev2, out, &to, 1, -1l, -1l, 0));
+	expect("main", "out conn=c call=syscall off=19 len=3 flags=none head=pos");
+	said("preadv2", syscall(SYS_preadv2, in, &from, 1, -1l, -1l, 0));
+	expect("main", "in conn=s call=syscall off=19 len=3 flags=none head=pos");
+}
+
 static void many_and_none(int out, int in)
 {
 	char room[2][4];
@@ -45,15 +56,15 @@ static void many_and_none(int out, int in)
 	off_t at = 1;
 
 	said("sendmmsg", syscall(SYS_sendmmsg, out, out_of, 2, 0));
-	expect("main", "out conn=c call=syscall off=19 len=3 flags=none head=one");
-	expect("main", "out conn=c call=syscall off=22 len=3 flags=none head=two");
+	expect("main", "out conn=c call=syscall off=22 len=3 flags=none head=one");
+	expect("main", "out conn=c call=syscall off=25 len=3 flags=none head=two");
 	said("recvmmsg", syscall(SYS_recvmmsg, in, into, 2, 0, NULL));
-	expect("main", "in conn=s call=syscall off=19 len=3 flags=none head=one");
-	expect("main", "in conn=s call=syscall off=22 len=3 flags=none head=two");
+	expect("main", "in conn=s call=syscall off=22 len=3 flags=none head=one");
+	expect("main", "in conn=s call=syscall off=25 len=3 flags=none head=two");
 	said("sendfile", syscall(SYS_sendfile, out, file, &at, 3));
-	expect("main", "out conn=c call=syscall off=25 len=3 flags=nocopy");
+	expect("main", "out conn=c call=syscall off=28 len=3 flags=nocopy");
 	said("read", syscall(SYS_read, in, room[0], 4));
-	expect("main", "in conn=s call=syscall off=25 len=3 flags=none head=ELF");
+	expect("main", "in conn=s call=syscall off=28 len=3 flags=none head=ELF");
 	close(file);
 }
 
@@ -70,12 +81,12 @@ static void numbers(int fd[2])
 	said("shutdown", syscall(SYS_shutdown, 70, SHUT_WR));
 	expect("main", "shutdown conn=c call=syscall how=1");
 	said("close the last", syscall(SYS_close, 70));
-	expect("main", "close conn=c call=syscall fd=70 out_seen=28 out_kernel=28");
+	expect("main", "close conn=c call=syscall fd=70 out_seen=31 out_kernel=31");
 	said("end", syscall(SYS_read, fd[1], &copy, sizeof copy));
-	expect("main", "in conn=s call=syscall off=28 len=0 flags=eof");
+	expect("main", "in conn=s call=syscall off=31 len=0 flags=eof");
 	file = open("/dev/null", O_WRONLY);
 	said("dup2 of a file", syscall(SYS_dup2, file, fd[1]) == fd[1]);
-	expect("main", "close conn=s call=syscall fd=%d in_seen=28 in_kernel=28", fd[1]);
+	expect("main", "close conn=s call=syscall fd=%d in_seen=31 in_kernel=31", fd[1]);
 	said("write to it", syscall(SYS_write, fd[1], "x", 1));
 	said("close twice", syscall(SYS_close, 70));
 	said("no such number", syscall(1000, 1, 2, 3));
@@ -95,6 +106,7 @@ static void sockets(void)
 	fd[1] = (int)syscall(SYS_accept4, listener, NULL, NULL, SOCK_CLOEXEC);
 	expect("main", "open conn=s call=syscall flags=accept family=4 fd=%d", fd[1]);
 	in_and_out(fd[0], fd[1]);
+	by_position(fd[0], fd[1]);
 	many_and_none(fd[0], fd[1]);
 	numbers(fd);
 	said("refused", syscall(SYS_connect, listener, &at, sizeof at));

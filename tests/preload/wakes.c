@@ -85,9 +85,10 @@ static void events(void)
 int main(void)
 {
 	char buf[8];
-	int early[2], pair[2];
+	int early[2], pair[2], early_event = eventfd(0, 0);
 
 	must("pipe", pipe(early) == 0);
+	said("before", eventfd_write(early_event, 1));
 	said("before", write(early[1], "not recorded", 12));
 	must("pair", socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
 	said("socket", write(pair[0], "x", 1));
@@ -96,6 +97,11 @@ int main(void)
 	said("after", write(early[1], "recorded", 8));
 	expect("main", "open conn=p call=write flags=seen family=2 fd=%d", early[1]);
 	expect("main", "out conn=p call=write len=8 head=none");
+	said("after", eventfd_write(early_event, 1));
+	expect("main", "open conn=v call=eventfd_write flags=seen family=3 fd=%d", early_event);
+	expect("main", "out conn=v call=eventfd_write len=8 head=none");
+	close(early_event);
+	expect("main", "close conn=v");
 	pipes();
 	fifo();
 	events();
