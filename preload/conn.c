@@ -16,10 +16,7 @@
 #include <sys/syscall.h>
 
 #include "preload/conn_tell.h"
-#include "preload/emit.h"
 #include "preload/endpoint.h"
-#include "preload/flush.h"
-#include "preload/gate.h"
 #include "preload/process.h"
 #include "preload/real.h"
 #include "preload/slab.h"

@@ -36,12 +36,12 @@ static void in_and_out(int out, int in)
 static void by_position(int out, int in)
 {
 	char buf[8];
-	struct iovec to = {"pos", 3}, from = {buf, sizeof buf};
+	struct iovec to = {"123", 3}, from = {buf, sizeof buf};
 
 	said("pwritev2", syscall(SYS_pwritev2, out, &to, 1, -1l, -1l, 0));
-	expect("main", "out conn=c call=syscall off=19 len=3 flags=none head=pos");
+	expect("main", "out conn=c call=syscall off=19 len=3 flags=none head=123");
 	said("preadv2", syscall(SYS_preadv2, in, &from, 1, -1l, -1l, 0));
-	expect("main", "in conn=s call=syscall off=19 len=3 flags=none head=pos");
+	expect("main", "in conn=s call=syscall off=19 len=3 flags=none head=123");
 }
 
 static void many_and_none(int out, int in)

@@ -110,15 +110,16 @@ static void handed_over(char *self)
 
 static int marker[2], covered[2];
 static volatile pid_t sleeper_tid;
+static long came[2];
 
 static void *sleeper(void *unused)
 {
 	char buf[8];
 
 	sleeper_tid = (pid_t)syscall(SYS_gettid);
-	said("what came after", read(covered[1], buf, sizeof buf));
+	came[0] = read(covered[1], buf, sizeof buf);
 	expect("sleeper", "in conn=t call=read off=0 len=4 flags=late head=late");
-	said("the marker", read(covered[1], buf, sizeof buf));
+	came[1] = read(covered[1], buf, sizeof buf);
 	return unused;
 }
 
@@ -143,6 +144,8 @@ static void marked(void)
 	expect("main", "out conn=k off=0 len=4 head=late");
 	must("join", pthread_join(thread, NULL) == 0);
 	expect("sleeper", "in conn=m call=read off=0 len=0 flags=eof");
+	said("what came after", came[0]);
+	said("the marker", came[1]);
 	said("end of the peer", read(covered[0], buf, sizeof buf));
 	expect("main", "in conn=k call=read off=0 len=0 flags=eof");
 	close(covered[0]);
