@@ -3,10 +3,11 @@
  * secret.h - passwords, tokens, cookies and handshakes are masked in the heads before these are packed into a
  * dump. Flusher and salvage; pure: memory is the caller's, libc's mem* only.
  *
- * Masked bytes become '*', as many as there were, so that lengths and grammars hold. It is done in the ring
- * itself: records before its head are the flusher's until the tail moves, and what lies in /dev/shm is masked
- * too from then on. Invariants: how the bytes of a stream were cut into calls makes no difference; where
- * bytes are missing, more is masked and not less; masking twice is masking once.
+ * Masked bytes become '*' (in a number of a statement '0'), as many as there were, so that lengths and
+ * grammars hold. It is done in the ring itself: records before its head are the flusher's until the tail
+ * moves, and what lies in /dev/shm is masked too from then on. Invariants: how the bytes of a stream were cut
+ * into calls makes no difference; where bytes are missing, more is masked and not less; masking twice is
+ * masking once.
  */
 #ifndef DPROF_SECRET_H
 #define DPROF_SECRET_H

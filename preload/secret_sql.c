@@ -50,11 +50,10 @@ static void mysql_client(struct secret_stream *s, uint32_t len)
 	if (s->head[3] == 0) {
 		if (s->have < 5)
 			return;
-		s->phase = MY_COMMAND;
 		mysql_command(s, len);
 		return;
 	}
-	if (s->phase != MY_LOGIN || s->head[3] != 1) { /* more of the login, or a file's contents */
+	if (s->head[3] != 1) { /* more of the login, or a file's contents */
 		secret_piece(s, 0, len, THEN_MASK);
 		return;
 	}
@@ -67,7 +66,6 @@ static void mysql_client(struct secret_stream *s, uint32_t len)
 	} else {
 		secret_piece(s, LOGIN_KEPT - 4, len - LOGIN_KEPT, THEN_MASK);
 	}
-	s->phase = MY_COMMAND;
 }
 
 /* Version, thread, salt, capabilities and so on, salt, name of the method. */
@@ -115,7 +113,7 @@ static void mysql_server(struct secret_stream *s, uint32_t len)
 {
 	if (s->have < 5)
 		return;
-	if (s->head[3] == 0 && s->head[4] == 10 && s->phase == MY_LOGIN) {
+	if (s->head[3] == 0 && s->head[4] == 10) {
 		if (s->have > 5)
 			mysql_greeting(s, len);
 		return;

@@ -45,7 +45,7 @@ static bool stops(uint8_t stop, uint8_t c)
 	case STOP_LIST:
 		return c == ',' || c == '}' || c == ']' || c == ')';
 	default:
-		return !is_alnum(c) && c != '.' && c != '*';
+		return !is_alnum(c) && c != '.';
 	}
 }
 
@@ -95,8 +95,9 @@ static size_t value_bare(struct secret_scan *s, uint8_t *b, size_t n)
 {
 	size_t i = 0;
 
+	/* a number in a statement stays one, so that the statement keeps its name */
 	for (; i < n && !stops(s->stop, b[i]); i++)
-		b[i] = MASK;
+		b[i] = s->stop != STOP_NAME ? MASK : b[i] == '.' ? '.' : '0';
 	if (i < n)
 		s->state = SCAN_PLAIN;
 	s->last = MASK;
