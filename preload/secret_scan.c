@@ -93,16 +93,21 @@ void secret_scan_turn(struct secret_scan *s, const uint8_t *b, size_t n)
 	}
 }
 
+static bool is_base64(uint8_t c)
+{
+	return (is_word(c) && c != '-' && c != '_') || c == '+' || c == '/' || c == '=';
+}
+
 void secret_scan_doubt(struct secret_scan *s, const uint8_t *b, size_t n)
 {
-	size_t len = 0;
-	bool base64;
+	size_t name = 0, coded = 0;
 
-	while (len < n &&
-	       (is_word(b[len]) || b[len] == '+' || b[len] == '/' || b[len] == '=' || b[len] == '.'))
-		len++;
-	base64 = len >= 8 && len % 4 == 0 && (len == n || b[len] == '\r' || b[len] == '\n');
-	if (base64 || (len < n && (b[len] == ':' || (len == 0 && (b[0] == ' ' || b[0] == '\t')))))
+	while (name < n && is_word(b[name]))
+		name++;
+	while (coded < n && is_base64(b[coded]))
+		coded++;
+	if ((name > 0 && name < n && b[name] == ':') || (n > 0 && (b[0] == ' ' || b[0] == '\t')) ||
+	    (coded >= 8 && coded % 4 == 0 && (coded == n || b[coded] == '\r' || b[coded] == '\n')))
 		s->state = SCAN_LINE;
 }
 

@@ -174,6 +174,29 @@ static void test_unknown(void **state)
 	assert_memory_equal(out, next, sizeof next - 1);
 }
 
+/* What is first seen in the middle of a connection stays readable, unless it looks like the rest of a login.
+ */
+static void test_late(void **state)
+{
+	static const struct {
+		const char *text;
+		bool masked;
+	} rows[] = {{":1\r\n", false},		{"+OK\r\n", false},	   {"$-1\r\n", false},
+		    {"$5\r\nhello\r\n", false}, {"-ERR no\r\n", false},	   {"get key\r\n", false},
+		    {"NOT_STORED\r\n", false},	{"{\"a\": 1}", false},	   {"zation: Basic x\r\n", true},
+		    {" folded\r\n", true},	{"cGFzc3dvcmQ=\r\n", true}};
+	uint8_t out[64];
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		size_t n = strlen(rows[i].text);
+
+		way_mask(table, i + 1, 100, (const uint8_t *)rows[i].text, n, true, out);
+		if ((memcmp(out, rows[i].text, n) != 0) != rows[i].masked)
+			fail_msg("%s: %.*s", rows[i].text, (int)n, out);
+	}
+}
+
 /* More connections than the table holds: those that were forgotten are masked up to their next turn. */
 static void test_many(void **state)
 {
@@ -222,6 +245,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_holes, fresh, gone),
 	    cmocka_unit_test_setup_teardown(test_twice, fresh, gone),
 	    cmocka_unit_test_setup_teardown(test_unknown, fresh, gone),
+	    cmocka_unit_test_setup_teardown(test_late, fresh, gone),
 	    cmocka_unit_test_setup_teardown(test_many, fresh, gone),
 	    cmocka_unit_test(test_words),
 	};
