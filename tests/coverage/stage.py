@@ -81,8 +81,8 @@ def descendants():
 
 
 class Stage:
-    def __init__(self, top, traced):
-        self.top, self.traced = top, traced
+    def __init__(self, top, traced, settings=()):
+        self.top, self.traced, self.settings = top, traced, settings
         self.dumps, self.logs, self.ports = os.path.join(top, "dumps"), [], set()
         self.answers, self.statuses, self.started, self.looks = [], [], [], {}
         os.makedirs(os.path.join(top, "tmp"))
@@ -137,7 +137,7 @@ class Stage:
             return argv
         log = self.place(f"strace.{len(self.logs)}")
         self.logs.append(log)
-        settings = [f"LD_PRELOAD={BUILD}/libdprof.so", f"DPROF_DIR={self.dumps}"]
+        settings = [f"LD_PRELOAD={BUILD}/libdprof.so", f"DPROF_DIR={self.dumps}", *self.settings]
         return ["strace", "-DD", "-f", "--seccomp-bpf", "-q", "-y", "-s", "0", "-e", "abbrev=execve,execveat", "-e", "signal=none",
                 "-e", "trace=" + strace_log.TRACED, "-o", log, *(word for one in settings for word in ("-E", one)),
                 *(["-u", user] if user else []), "--", *argv]

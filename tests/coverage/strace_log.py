@@ -203,6 +203,8 @@ class Log:
         if key is None:
             return
         kind = self.kinds.setdefault(key, "pipe" if f"<pipe:[{key}]>" in call.args else "unknown")
+        if kind == "pipe" and call.name == "splice":
+            return  # a buffer between two sockets, which wakes nobody
         calls, size = 1, result
         if call.name in ("recvmmsg", "sendmmsg"):
             sizes = [int(n) for n in re.findall(r"msg_len=(\d+)", call.args)][:result]
