@@ -164,6 +164,8 @@ class Log:
         if call.name in ("execve", "execveat") and call.result == 0:
             process.program = call.args.split('"')[1].rsplit("/", 1)[-1] if '"' in call.args else process.program
             process.recorded = False
+            process.closes.clear()  # what the new image closes, it never told of
+            process.copies.clear()
         elif call.name == "io_uring_setup" and (call.result or -1) >= 0:
             process.rings += 1
         elif call.name == "io_uring_enter" and (call.result or 0) > 0:

@@ -203,3 +203,97 @@ def lua(stage):
 @program("php streams", "php8.2-cli")
 def php_streams(stage):
     echo_server(stage, ["php", script("echo.php")])
+
+
+NGIRCD = "[Global]\nName = irc.test.local\nInfo = test\nListen = 127.0.0.1\nPorts = {port}\n[Options]\nPAM = no\nDNS = no\nIdent = no\n"
+KNOT = """\
+server:
+    rundir: "{here}/tmp"
+    user: knot:knot
+    listen: 127.0.0.1@{port}
+database:
+    storage: "{here}/tmp"
+zone:
+  - domain: test
+    storage: "{here}"
+    file: zone
+    zonefile-sync: -1
+    journal-content: none
+"""
+SMB = """\
+[global]
+server role = standalone server
+map to guest = Bad User
+smb ports = {port}
+interfaces = 127.0.0.1
+bind interfaces only = yes
+private dir = {here}/tmp
+lock directory = {here}/tmp
+state directory = {here}/tmp
+cache directory = {here}/tmp
+pid directory = {here}/tmp
+ncalrpc dir = {here}/tmp/nc
+log file = {here}/tmp/log
+load printers = no
+disable spoolss = yes
+[files]
+path = {here}/files
+guest ok = yes
+"""
+MONO = """\
+// SPDX-License-Identifier: Apache-2.0
+using System; using System.Net; using System.Net.Sockets; using System.Threading;
+class Echo {
+	static void Main(string[] a) {
+		var listener = new TcpListener(IPAddress.Loopback, int.Parse(a[0]));
+		listener.Start();
+		for (;;) {
+			var c = listener.AcceptTcpClient();
+			new Thread(() => {
+				var s = c.GetStream(); var room = new byte[65536]; int n;
+				while ((n = s.Read(room, 0, room.Length)) > 0) s.Write(room, 0, n);
+				c.Close();
+			}).Start();
+		}
+	}
+}
+"""
+
+
+@program("ngircd", "ngircd")
+def ngircd(stage):
+    port = stage.port()
+    conf = stage.write("ngircd.conf", NGIRCD.format(port=port))
+    server = stage.start(["ngircd", "-n", "-f", conf], loads.listens(port))
+    stage.answer(loads.talk(port, [(b"PING a\r\n", 1), (b"NICK a%d\r\nUSER a 0 * :a\r\n" % 1, 0), (b"QUIT\r\n", 1)], 1) != "")
+    stage.stop(server)
+
+
+@program("knot", "knot bind9-dnsutils")
+def knot(stage):
+    from programs.others import ZONE, ask_names
+    port = stage.port()
+    stage.write("zone", ZONE)
+    conf = stage.write("knot.conf", KNOT.format(port=port, here=stage.top))
+    server = stage.start(["knotd", "-c", conf], lambda: loads.datagrams(port, [loads.dns("www.test")], 1)[0][3] & 15 == 0)
+    ask_names(stage, port)
+    stage.stop(server)
+
+
+@program("samba, smbclient", "samba smbclient")
+def samba(stage):
+    port = stage.port()
+    stage.directory("files")
+    stage.write("files/large.bin", "0123456789abcdef" * 60000)
+    conf = stage.write("smb.conf", SMB.format(port=port, here=stage.top))
+    server = stage.start(["smbd", "-F", "--no-process-group", "-s", conf], loads.listens(port))
+    stage.call(["smbclient", "-s", conf, "-N", "-p", port, "//127.0.0.1/files", "-c", f"get large.bin {stage.place('tmp/copy')}"], told=False)
+    stage.answer(open(stage.place("tmp/copy"), "rb").read())
+    stage.stop(server)
+
+
+@program("mono", "mono-runtime mono-mcs")
+def mono(stage):
+    stage.write("echo.cs", MONO)
+    stage.make(["mcs", "-out:" + stage.place("echo.exe"), stage.place("echo.cs")])
+    echo_server(stage, ["mono", stage.place("echo.exe")])

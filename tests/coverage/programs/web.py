@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Web servers and proxies."""
 
+import os
 import signal
 
 import loads
 from programs import program
-from stage import children, wait_for
+from stage import children, descendants, wait_for
 
 PATHS = ["/small.txt", "/large.bin", "/none"]
 NGINX = """\
@@ -177,10 +178,87 @@ def haproxy(stage):
     stage.stop(server)
 
 
+STREAM = """\
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+user www-data;
+worker_processes 2;
+daemon off;
+pid {here}/stream.pid;
+error_log stderr error;
+events {{ }}
+stream {{
+	server {{ listen 127.0.0.1:{tcp}; proxy_pass 127.0.0.1:{back}; }}
+	server {{ listen 127.0.0.1:{udp} udp reuseport; proxy_pass 127.0.0.1:{names}; proxy_responses 1; }}
+}}
+"""
+
+
+@program("nginx stream", "nginx libnginx-mod-stream dnsmasq-base")
+def nginx_stream(stage):
+    back, names, tcp, udp = backend(stage), stage.port(), stage.port(), stage.port()
+    stage.start(["dnsmasq", "-k", "-C", "/dev/null", "-p", names, "-a", "127.0.0.1", "-z", "-R", "-h", "-x", stage.place("names.pid"),
+                 "--address=/www.test/127.0.0.2"], loads.listens(names), bare=True)
+    conf = stage.write("stream.conf", STREAM.format(here=stage.top, tcp=tcp, back=back, udp=udp, names=names))
+    server = stage.start(["nginx", "-e", "stderr", "-p", stage.top, "-c", conf], loads.answers(tcp, "/small.txt"))
+    stage.answer(loads.http_load(tcp, PATHS))
+    stage.answer([data.hex() for data in loads.datagrams(udp, [loads.dns("www.test", number=n) for n in range(10)])])
+    stage.stop(server, signal.SIGQUIT)
+
+
+@program("nginx, a new binary in its place", "nginx")
+def nginx_upgrade(stage):
+    """SIGUSR2: the master execs a second one, with an environment of its own making and the listeners in it."""
+    files(stage)
+    port, front = stage.port(), stage.port()
+    text = NGINX.replace("daemon off;", "").format(here=stage.top, port=port, front=front, tls="")
+    argv = ["/usr/sbin/nginx", "-e", "stderr", "-p", stage.top, "-c", stage.write("nginx.conf", text)]  # it execs argv[0]
+    started = stage.start(argv, loads.answers(front))
+    stage.statuses.append(started.wait(20))  # the master is a daemon: else nginx does not take the signal
+    old = master(stage)
+    os.kill(old, signal.SIGUSR2)
+    new = wait_for("the new master", lambda: (now := master(stage)) != old and len(children(now)) == 2 and now)
+    os.kill(old, signal.SIGQUIT)
+    wait_for("the old master's end", lambda: old not in descendants())
+    stage.look()
+    stage.answer(loads.http_load(front, PATHS, 3, 3))
+    stage.settle()
+    os.kill(new, signal.SIGQUIT)
+    wait_for("the new master's end", lambda: new not in descendants())
+
+
+def master(stage):
+    with open(stage.place("pid"), encoding="ascii") as pid:
+        return int(pid.read())
+
+
+@program("haproxy, reloaded", "haproxy nginx")
+def haproxy_reload(stage):
+    """SIGUSR2: the master execs itself and hands the listeners to new workers."""
+    back, port, raw = backend(stage), stage.port(), stage.port()
+    stage.directory("empty")
+    conf = stage.write("haproxy.cfg", HAPROXY.format(here=stage.top, port=port, raw=raw, back=back))
+    server = stage.start(["haproxy", "-W", "-db", "-f", conf], loads.answers(port, "/small.txt"))
+    old = children(server.pid)
+    server.send_signal(signal.SIGUSR2)
+    wait_for("a new worker", lambda: (now := children(server.pid)) and not now & old)
+    stage.answer(loads.http_load(port, PATHS))
+    stage.stop(server)
+
+
+@program("apache prefork", "apache2-bin nginx")
+def apache_prefork(stage):
+    apache_play(stage, "prefork")
+
+
 @program("apache event", "apache2-bin nginx")
 def apache(stage):
+    apache_play(stage, "event")
+
+
+def apache_play(stage, kind):
     back, port = backend(stage), stage.port()
-    conf = stage.write("apache.conf", APACHE.format(here=stage.top, port=port, back=back))
+    text = APACHE.replace("event", kind) if kind == "event" else APACHE.replace("event", kind).replace("ThreadsPerChild 16\n", "")
+    conf = stage.write("apache.conf", text.format(here=stage.top, port=port, back=back))
     server = stage.start(["apache2", "-d", stage.top, "-f", conf, "-DFOREGROUND"], loads.answers(port, "/small.txt"))
     stage.answer(loads.http_load(port, PATHS + ["/back/small.txt", "/back/large.bin"]))
     stage.stop(server)
