@@ -97,7 +97,9 @@ def compare_lives(result, log, process, dump):
             result.made_missed[call] += short
             result.detail(f"{process.program}: {call} {kind}{'' if dump else ' (no dump)'}", short, 0)
     for key in dump.open if dump else ():
-        if log.kinds.get(key) in STREAMS + DATAGRAMS and process.closes[key] > process.copies[key]:
+        if log.kinds.get(key) not in STREAMS + DATAGRAMS or key in process.old:
+            continue
+        if process.closes[key] > process.copies[key]:
             result.left_open += 1
             result.detail(f"{process.program}: closed, and dprof does not know", 1, 0)
 

@@ -49,6 +49,7 @@ class Process:
         self.copies, self.closes = collections.Counter(), collections.Counter()  # by socket
         self.rings, self.submits = 0, 0         # io_uring
         self.recorded = False                   # has a thread of dprof's
+        self.old = set()                        # sockets used before an exec: the new image may close them, but never told of them
 
     def add(self, key, way, calls, size, name):
         self.tallies.setdefault((key, way), Tally()).add(calls, size, name)
@@ -164,8 +165,7 @@ class Log:
         if call.name in ("execve", "execveat") and call.result == 0:
             process.program = call.args.split('"')[1].rsplit("/", 1)[-1] if '"' in call.args else process.program
             process.recorded = False
-            process.closes.clear()  # what the new image closes, it never told of
-            process.copies.clear()
+            process.old |= {key for key, _ in process.tallies}
         elif call.name == "io_uring_setup" and (call.result or -1) >= 0:
             process.rings += 1
         elif call.name == "io_uring_enter" and (call.result or 0) > 0:

@@ -248,7 +248,8 @@ def ncat(stage):
 @program("iperf3", "iperf3")
 def iperf3(stage):
     port = stage.port()
-    server = stage.start(["iperf3", "-s", "-B", "127.0.0.1", "-p", port], loads.listens(port))
+    server = stage.start(["iperf3", "-s", "-B", "127.0.0.1", "-p", port, "--forceflush"],
+                         lambda: "listening" in stage.tail())  # a connection would be a test to it
     stage.call(["iperf3", "-c", "127.0.0.1", "-p", port, "-n", "20M", "-P", "2"], told=False)
     stage.call(["iperf3", "-c", "127.0.0.1", "-p", port, "-n", "1M", "-Z"], told=False)
     stage.call(["iperf3", "-c", "127.0.0.1", "-p", port, "-u", "-n", "200K", "-b", "20M"], told=False)

@@ -6,7 +6,7 @@ import signal
 
 import loads
 from programs import program
-from stage import children, descendants, wait_for
+from stage import Trouble, children, descendants, wait_for
 
 PATHS = ["/small.txt", "/large.bin", "/none"]
 NGINX = """\
@@ -238,8 +238,15 @@ def haproxy_reload(stage):
     stage.directory("empty")
     conf = stage.write("haproxy.cfg", HAPROXY.format(here=stage.top, port=port, raw=raw, back=back))
     server = stage.start(["haproxy", "-W", "-db", "-f", conf], loads.answers(port, "/small.txt"))
+    wait_for("the master", lambda: "Loading success" in stage.tail())
     old = children(server.pid)
-    server.send_signal(signal.SIGUSR2)
+    for _ in range(10):  # a master that is about to wait loses the signal
+        server.send_signal(signal.SIGUSR2)
+        try:
+            wait_for("the reload", lambda: "Reloading" in stage.tail(), 1)
+            break
+        except Trouble:
+            continue
     wait_for("a new worker", lambda: (now := children(server.pid)) and not now & old)
     stage.answer(loads.http_load(port, PATHS))
     stage.stop(server)
