@@ -274,6 +274,72 @@ static void test_header(void **state)
 	assert_int_equal(dump_next_text(&h.calls, &text), 0);
 }
 
+/* What a header has only if the process was not recorded all the time, or not in one file. */
+static void test_header_of_a_part(void **state)
+{
+	static uint8_t memory[4096];
+	struct dump_header part = header;
+	struct window_plan plan = {
+	    .window_ns = 1000000, .period_ns = 5000000, .margin_ns = 1, .seed = UINT64_MAX};
+	struct dump_header_read h;
+	struct pack p;
+
+	(void)state;
+	assert_int_equal(dump_read_header(encode_header(), &h), 0);
+	assert_false(h.gated);
+	assert_int_equal(h.segment | h.older.segments, 0);
+	part.plan = &plan;
+	part.paused = true;
+	part.segment = 7;
+	part.older = (struct dump_older){5, 6, 7, {8, 9, 10, UINT64_MAX}};
+	pack_start(&p, memory, sizeof(memory));
+	dump_pack_header(&p, &part);
+	assert_false(p.full);
+	assert_int_equal(dump_read_header((struct slice){p.bytes, p.len}, &h), 0);
+	assert_true(h.gated);
+	assert_memory_equal(&h.plan, &plan, sizeof(plan));
+	assert_int_equal(h.segment, 7);
+	assert_memory_equal(&h.older, &part.older, sizeof(part.older));
+	plan.window_ns = 6000000; /* longer than its period: no library makes that */
+	pack_start(&p, memory, sizeof(memory));
+	dump_pack_header(&p, &part);
+	assert_int_equal(dump_read_header((struct slice){p.bytes, p.len}, &h), -EBADMSG);
+}
+
+static void test_window(void **state)
+{
+	static uint8_t memory[256];
+	struct dump_window w = {.number = 3,
+				.opened = {1, 2, 3, 4},
+				.closed = {5, 6, 7, 8},
+				.plan = {1000000, 5000000, 0, 1},
+				.why = "pause"};
+	struct dump_window_read r;
+	enum dump_kind kind;
+	uint64_t major;
+	struct pack p;
+
+	(void)state;
+	pack_start(&p, memory, sizeof(memory));
+	dump_pack_window(&p, &w);
+	assert_false(p.full);
+	assert_int_equal(dump_kind((struct slice){p.bytes, p.len}, &kind, &major), 0);
+	assert_int_equal(kind, DUMP_WINDOW);
+	assert_int_equal(dump_read_window((struct slice){p.bytes, p.len}, &r), 0);
+	assert_int_equal(r.number, 3);
+	assert_memory_equal(&r.opened, &w.opened, sizeof(r.opened));
+	assert_memory_equal(&r.closed, &w.closed, sizeof(r.closed));
+	assert_memory_equal(&r.plan, &w.plan, sizeof(r.plan));
+	assert_text(r.why, "pause");
+	for (size_t len = 0; len < p.len; len++)
+		assert_int_equal(dump_read_window((struct slice){p.bytes, len}, &r), -EBADMSG);
+	w.closed.stamp = 0;
+	pack_start(&p, memory, sizeof(memory));
+	dump_pack_window(&p, &w);
+	assert_int_equal(dump_read_window((struct slice){p.bytes, p.len}, &r), 0);
+	assert_int_equal(r.closed.stamp, 0);
+}
+
 static void test_end(void **state)
 {
 	const struct dump_end end = {"salvaged", UINT64_MAX, 2, 3, 4, 5};
@@ -449,7 +515,8 @@ int main(void)
 	    cmocka_unit_test(test_header),	    cmocka_unit_test(test_end),
 	    cmocka_unit_test(test_anchors),	    cmocka_unit_test(test_full),
 	    cmocka_unit_test(test_every_prefix),    cmocka_unit_test(test_flips),
-	    cmocka_unit_test(test_hostile_lengths),
+	    cmocka_unit_test(test_hostile_lengths), cmocka_unit_test(test_header_of_a_part),
+	    cmocka_unit_test(test_window),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
