@@ -106,8 +106,9 @@ void act_copies(struct dice *d)
 	struct end a, b, c;
 
 	move_connect(d, &a, &b);
-	if (dice_roll(d, 2))
-		move_both(d, &a, &b);
+	move_both(
+	    d, &a,
+	    &b); /* else a unix socket that is first seen as a copy is new again when the copy is gone */
 	for (int i = 0; i < 3; i++) {
 		c = a;
 		c.fd = copy_made(d, a.fd);
