@@ -30,6 +30,9 @@
 #define ERROR_PROGRESS	     0xffffu /* MariaDB: a report on the way to the reply */
 #define ERROR_BYTES_MAX	     4096u
 #define LOGIN_SEQ_MAX	     16u
+#define LOGIN_REPLY_SEQ_TLS  3u	  /* the server's first packet inside TLS, which is */
+#define MYSQL_AUTH_SWITCH    0xfe /* a question, */
+#define MYSQL_AUTH_MORE	     0x01 /* or more of the method's own, or OK */
 #define ATTRIBUTES_MAX	     32u
 #define ANY_LEN		     MYSQL_PACKET_MAX
 
@@ -107,10 +110,11 @@ static unsigned int flags_read(const uint8_t *b)
 	return b[0] | (unsigned int)b[1] << 8 | (unsigned int)b[2] << 16 | (unsigned int)b[3] << 24;
 }
 
-/* The client's first packet: its flags, then zeros at a fixed place. */
+/* The client's first packet, or inside TLS its second, as the request for TLS went before: its flags, then
+ * zeros at a fixed place. */
 static bool is_login(const struct mysql_packet *p)
 {
-	if (p->seq != 1 || p->len < LOGIN_BYTES_MIN || p->len > 65536)
+	if ((p->seq != 1 && p->seq != 2) || p->len < LOGIN_BYTES_MIN || p->len > 65536)
 		return false;
 	for (size_t i = LOGIN_FILLER; i < LOGIN_FILLER + LOGIN_FILLER_BYTES && i < p->seen; i++) {
 		if (p->payload[i])
@@ -121,7 +125,8 @@ static bool is_login(const struct mysql_packet *p)
 
 static bool is_tls(const struct mysql_packet *p)
 {
-	return p->len == LOGIN_BYTES_MIN && p->seen >= 4 && (flags_read(p->payload) & CLIENT_SSL);
+	return p->seq == 1 && p->len == LOGIN_BYTES_MIN && p->seen >= 4 &&
+	       (flags_read(p->payload) & CLIENT_SSL);
 }
 
 /* The server's number of a prepared statement; all ones in a request that could not wait for it. */
@@ -525,6 +530,11 @@ static int sniff_reply(const struct mysql_packet *p, const uint8_t *b, size_t le
 	}
 	if (p->payload[0] == MYSQL_ERROR && p->seq < 2 && p->len > 3)
 		return p->seen >= 4 && p->payload[3] == '#' ? 92 : p->seq == 0 && p->seen > 8 ? 65 : 40;
+	if (p->seq == LOGIN_REPLY_SEQ_TLS && len == MYSQL_HEADER_BYTES + p->len)
+		return p->payload[0] == MYSQL_OK || p->payload[0] == MYSQL_AUTH_SWITCH ||
+			       p->payload[0] == MYSQL_AUTH_MORE
+			   ? 40
+			   : 0;
 	if (p->seq != 1)
 		return 0;
 	if (p->payload[0] == MYSQL_OK && p->len >= 7 && p->len < 256 && p->seen >= 7)
