@@ -14,7 +14,9 @@
 
 #define HELLO_BYTES   38u /* of a ClientHello up to the end of the random: type, length, version, random */
 #define HELLO_RANDOM  6u
-#define RECORD_HEADER 5u /* of a TLS record, in front of it */
+#define BESIDE_LEAST  2u   /* calls each way */
+#define BESIDE_REACH  256u /* records of the thread */
+#define RECORD_HEADER 5u   /* of a TLS record, in front of it */
 
 /* A session's random, to be found by it. */
 struct key {
@@ -169,7 +171,7 @@ static uint32_t inside_of(const struct layering *l, uint32_t record)
 	return STORE_NONE;
 }
 
-/* The one connection that all calls of the session used; `among` NULL: any. */
+/* The one connection that all calls of the session used. */
 static uint32_t carrier_by_calls(const struct layering *l, uint32_t session)
 {
 	const struct view *v = &l->conns->views[session];
@@ -185,6 +187,48 @@ static uint32_t carrier_by_calls(const struct layering *l, uint32_t session)
 		found = inside;
 	}
 	return found;
+}
+
+/* ---- by the calls beside ---- */
+
+/* The socket's call next to this one in its thread, the same way: an event loop receives what it then
+ * decrypts, and sends what it encrypted. */
+static uint32_t beside_of(const struct layering *l, uint32_t record)
+{
+	const struct store_record *r = &l->process->records[record];
+	const struct store_thread *t = &l->process->threads[r->thread];
+	uint32_t step = r->kind == RECORD_IN ? UINT32_MAX : 1, looked = 0, i = record + step;
+
+	for (; i >= t->first && i < t->first + t->count && looked++ < BESIDE_REACH; i += step) {
+		const struct store_record *other = &l->process->records[i];
+		uint32_t view;
+
+		if (other->kind != r->kind || other->conn == r->conn || !other->len)
+			continue;
+		view = view_of(l, other->conn);
+		if (view != STORE_NONE && l->conns->views[view].random)
+			continue; /* of another session, whose socket's call is farther away */
+		return view;
+	}
+	return STORE_NONE;
+}
+
+/* The one connection that was always beside the session, both ways and often enough. */
+static uint32_t carrier_beside(const struct layering *l, uint32_t session)
+{
+	const struct view *v = &l->conns->views[session];
+	uint32_t found = STORE_NONE;
+
+	if (v->out_count < BESIDE_LEAST || v->in_count < BESIDE_LEAST)
+		return STORE_NONE;
+	for (uint32_t i = 0; i < v->out_count + v->in_count; i++) {
+		uint32_t beside = beside_of(l, i < v->out_count ? v->out[i] : v->in[i - v->out_count]);
+
+		if (beside == STORE_NONE || (found != STORE_NONE && found != beside))
+			return STORE_NONE;
+		found = beside;
+	}
+	return found < session && l->conns->views[found].covered_in == UINT64_MAX ? found : STORE_NONE;
 }
 
 /* ---- what follows ---- */
@@ -268,6 +312,8 @@ static void tie(struct layering *l, uint32_t session, const struct hello *hello)
 	struct view *v = &l->conns->views[session], *carrier;
 
 	v->carrier = hello ? hello->carrier : carrier_by_calls(l, session);
+	if (v->carrier == STORE_NONE)
+		v->carrier = carrier_beside(l, session);
 	if (v->carrier == STORE_NONE)
 		return;
 	carrier = &l->conns->views[v->carrier];

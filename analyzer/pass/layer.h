@@ -3,9 +3,10 @@
  * layer.h - which view carries the plaintext of which: a TLS session is a view of its own, whose bytes lie
  * encrypted in those of another. Part of pass 1.
  *
- * Two things show it. The session's client random, which the ClientHello has in the clear: 32 bytes, so one
- * match is proof. And, where no head was captured, the calls on the socket that a call of the session made
- * inside itself. What neither shows stays a view without a carrier.
+ * The session's client random shows it, which the ClientHello has in the clear: 32 bytes, so one match is
+ * proof. Where that was not captured: the calls on the socket that a call of the session made inside itself;
+ * else those that are beside each of its calls, if they are of one socket without exception. What none of
+ * them shows stays a view without a carrier.
  */
 #ifndef DPROF_PASS_LAYER_H
 #define DPROF_PASS_LAYER_H

@@ -10,6 +10,7 @@
 #include "analyzer/pass/message.h"
 
 #include "analyzer/pass/answer.h"
+#include "analyzer/pass/below.h"
 #include "analyzer/pass/recall.h"
 #include "analyzer/pass/stream.h"
 #include "analyzer/pass/walk.h"
@@ -99,6 +100,7 @@ struct run {
 	const struct conns *conns;
 	const struct links *links;
 	struct walk walk;
+	struct below below;
 	struct walked walked;
 	struct answers answers;
 	struct link_proto *protos;
@@ -125,6 +127,19 @@ static void turn_streams(struct stream streams[2], enum link_side server)
 	streams[1] = other;
 }
 
+/* Plaintext of which neither the carrier nor the grammar is known says no more than the ciphertext, which is
+ * there as well. */
+static bool is_only_double(const struct run *r, uint32_t number)
+{
+	const struct link *l = &r->links->links[number];
+
+	for (int side = 0; side < 2; side++)
+		for (uint32_t i = 0; i < l->ends[side].view_count; i++)
+			if (r->conns->views[l->ends[side].views[i]].carrier != STORE_NONE)
+				return false;
+	return l->plain && r->protos[number].proto == proto_find("raw");
+}
+
 static int run_link(struct run *r, uint32_t number)
 {
 	const struct link *link = &r->links->links[number];
@@ -140,6 +155,8 @@ static int run_link(struct run *r, uint32_t number)
 	if (err)
 		return err;
 	guess_link(r->conns, link, w->streams, &r->protos[number]);
+	if (is_only_double(r, number))
+		return 0;
 	l.proto = r->protos[number].proto;
 	l.server = r->protos[number].server;
 	turn_streams(w->streams, l.server);
@@ -152,6 +169,9 @@ static int run_link(struct run *r, uint32_t number)
 		m->sent = stream_transfer(&w->streams[m->dir], STREAM_SENT, m->off0, m->off1);
 		m->received = stream_transfer(&w->streams[m->dir], STREAM_RECEIVED, m->off0, m->off1);
 	}
+	if (!err)
+		err = below_run(&r->below, r->store, r->conns, r->links, number,
+				r->walked.messages.items + first, r->walked.messages.count - first);
 	if (!err)
 		err = answer_run(&r->walked, first, &l, &r->answers);
 	return err || !l.prepares ? err : recall_run(&r->walked, first, &r->answers, rpc, w->strings);
@@ -172,6 +192,7 @@ int message_run(const struct store *store, const struct conns *conns, const stru
 		err = run_link(&r, i);
 	stream_free(&r.walk.streams[0]);
 	stream_free(&r.walk.streams[1]);
+	below_free(&r.below);
 	vec_free(&r.walked.marks);
 	out->messages = r.walked.messages.items;
 	out->message_count = (uint32_t)r.walked.messages.count;

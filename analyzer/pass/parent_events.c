@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/pass/below.h"
 #include "analyzer/pass/layer.h"
 #include "analyzer/vec.h"
 
@@ -271,14 +272,25 @@ static int walk_cut_calls(struct collect *c)
 	return err;
 }
 
+/* The first call on a connection is the one it was opened for; that of a TLS session, if nothing went in the
+ * clear before. */
+static bool is_opened_here(const struct collect *c, const struct view *v)
+{
+	const struct view *below = layer_bottom(c->story->conns, v);
+	bool all = below->covered_in == 0 && below->covered_out == 0;
+
+	return v->open_record != STORE_NONE && all == (v != below) &&
+	       (c->process->records[v->open_record].flags & (RECORD_FLAG_CONNECT | RECORD_FLAG_SEEN)) ==
+		   RECORD_FLAG_CONNECT;
+}
+
 static int walk_view(struct collect *c, uint32_t view)
 {
 	const struct view *v = &c->story->conns->views[view];
 	uint32_t link = c->story->links->of_view[view];
 	int err = 0;
 
-	if (v->open_record != STORE_NONE && (c->process->records[v->open_record].flags &
-					     (RECORD_FLAG_CONNECT | RECORD_FLAG_SEEN)) == RECORD_FLAG_CONNECT)
+	if (is_opened_here(c, v))
 		err = add(c, EVENT_OPEN, v->open_record, view, true, true);
 	if (c->story->view_side[view] == SIDE_NONE)
 		return err;
@@ -286,6 +298,31 @@ static int walk_view(struct collect *c, uint32_t view)
 		err = err ? err : walk_end(c, view, EVENT_END, view);
 	err = err ? err : walk_stream(c, view, true);
 	return err ? err : walk_stream(c, view, false);
+}
+
+/* The messages of a session that this process moved as ciphertext only: where each began and ended. */
+static int walk_below(struct collect *c, uint32_t link)
+{
+	const struct story *s = c->story;
+	const struct end *end = below_end(s->conns, s->links, link);
+	int err = 0;
+
+	if (!end || s->conns->views[end->views[0]].process != c->number)
+		return 0;
+	for (uint32_t i = s->stream_first[2 * link]; i < s->stream_first[2 * link + 2] && !err; i++) {
+		uint32_t number = s->stream_messages[i];
+		const struct message *m = &s->messages->messages[number];
+		bool in = s->links->links[link].ends[m->sender].view_count > 0;
+		const struct transfer *t = in ? &m->received : &m->sent;
+
+		if (t->view == STORE_NONE || s->conns->views[t->view].process != c->number)
+			continue;
+		err = add_touch(c, t->view, t->first_record, in, number, true,
+				t->first_record == t->last_record);
+		if (!err && t->first_record != t->last_record)
+			err = add_touch(c, t->view, t->last_record, in, number, false, true);
+	}
+	return err;
 }
 
 /* A wait for one connection alone (a driver that polls before it receives) does not end a turn: the thread
@@ -345,6 +382,8 @@ int parent_events_of(const struct story *story, uint32_t process, struct events 
 		err = walk_thread(&c, &c.process->threads[i]);
 	for (uint32_t v = story->process_view[process]; v < story->process_view[process + 1] && !err; v++)
 		err = walk_view(&c, v);
+	for (uint32_t l = 0; l < story->links->link_count && !err; l++)
+		err = walk_below(&c, l);
 	err = err ? err : walk_cut_calls(&c);
 	if (!err && c.events.count >= STORE_NONE)
 		err = -EFBIG;

@@ -78,6 +78,9 @@ static inline void told_view(struct told *t, uint32_t process, uint32_t conn, un
 					 .close_ns = UINT64_MAX,
 					 .open_record = STORE_NONE,
 					 .close_record = STORE_NONE,
+					 .carrier = STORE_NONE,
+					 .covered_in = UINT64_MAX,
+					 .covered_out = UINT64_MAX,
 					 .in = calloc(TOLD_MAX, sizeof(uint32_t)),
 					 .out = calloc(TOLD_MAX, sizeof(uint32_t))};
 	t->ends[conn][side] = number;
