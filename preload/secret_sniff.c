@@ -100,6 +100,21 @@ static enum secret_fit fits_mysql_login(const uint8_t *b, size_t n, size_t total
 	return zeros >= 3 || (n > 5 && total >= len + 4) ? FIT_YES : FIT_MAYBE;
 }
 
+/* Inside TLS the server's first packet is its answer to the login: OK, or the name of a method. */
+static enum secret_fit fits_mysql_welcome(const uint8_t *b, size_t n, size_t len, uint8_t *role)
+{
+	*role = ROLE_SERVER;
+	if (len < 7 || len > 1024)
+		return FIT_NO;
+	if (n < 7)
+		return n < 5 || b[4] == 0 || b[4] == 0xfe ? FIT_MAYBE : FIT_NO;
+	if (b[4] == 0)
+		return b[5] == 0 && b[6] == 0 ? FIT_YES : FIT_NO;
+	/* or masked already */
+	return b[4] == 0xfe && (is_letter(b[5]) || b[5] == '*') && (is_letter(b[6]) || b[6] == '*') ? FIT_YES
+												    : FIT_NO;
+}
+
 static enum secret_fit fits_mysql(const uint8_t *b, size_t n, size_t total, uint8_t *role)
 {
 	size_t len;
@@ -108,8 +123,10 @@ static enum secret_fit fits_mysql(const uint8_t *b, size_t n, size_t total, uint
 		return FIT_MAYBE;
 	len = secret_le32(b) & 0xffffff;
 	*role = ROLE_CLIENT;
-	if (b[3] == 1)
+	if (b[3] == 1 || b[3] == 2) /* inside TLS the login comes second */
 		return len >= 32 && len < 65536 ? fits_mysql_login(b, n, total, len) : FIT_NO;
+	if (b[3] == 3)
+		return fits_mysql_welcome(b, n, len, role);
 	if (b[3] != 0 || len == 0)
 		return FIT_NO;
 	if (n < 6)

@@ -53,7 +53,8 @@ static void mysql_client(struct secret_stream *s, uint32_t len)
 		mysql_command(s, len);
 		return;
 	}
-	if (s->head[3] != 1) { /* more of the login, or a file's contents */
+	/* inside TLS the login is the second packet; else this is more of the login, or a file's contents */
+	if (s->head[3] != 1 && (s->head[3] != 2 || s->phase != MY_LOGIN)) {
 		secret_piece(s, 0, len, THEN_MASK);
 		return;
 	}
