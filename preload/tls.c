@@ -164,6 +164,8 @@ static struct session *session_of(const struct tls_call *c)
 	struct session *t = table_get(), *s;
 	uint8_t server = 0;
 
+	if (t == NULL && !__atomic_exchange_n(&tls_full, true, __ATOMIC_RELAXED))
+		conn_count_untraced();
 	if (t == NULL || !random_read(c, random, &server))
 		return NULL;
 	s = slot_find(t, (uintptr_t)c->session);
