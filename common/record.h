@@ -33,8 +33,11 @@ enum record_data {
 	RECORD_DATA_SESSION,  /* struct tls_session */
 };
 
-#define RECORD_ALIGN	 8u
-#define RECORD_CONN_NONE 0u /* conn numbers start at 1 in every process */
+#define RECORD_ALIGN 8u
+/* In a head: a byte that was masked, or a star, or a zero; who compares two ends takes it for unknown. */
+#define RECORD_MASK	   '*'
+#define RECORD_MASK_NUMBER '0' /* so that a number in a statement stays one */
+#define RECORD_CONN_NONE   0u  /* conn numbers start at 1 in every process */
 
 /* t0 is the stamp at entry of the call, t1 at its return; t1 >= t0. */
 struct record {

@@ -17,7 +17,7 @@
 
 #define SETS 2048u
 #define WAYS 4u
-#define MASK '*'
+
 #define TEXT (SECRET_HEADERS | SECRET_VERBS)
 
 struct secrets {
@@ -41,7 +41,7 @@ static size_t line_run(struct secret_stream *s, uint8_t *b, size_t n)
 	if (s->then == THEN_LINE)
 		secret_scan_run(&s->scan, b, len);
 	else
-		memset(b, MASK, len > 0 && end != NULL && b[len - 1] == '\r' ? len - 1 : len);
+		memset(b, RECORD_MASK, len > 0 && end != NULL && b[len - 1] == '\r' ? len - 1 : len);
 	if (end == NULL)
 		return n;
 	s->left = len + 1;
@@ -66,14 +66,14 @@ static size_t piece_run(struct secret_stream *s, uint8_t *b, size_t n)
 	case THEN_SCAN_NUL:
 		while (i < n && s->zeros < 2)
 			s->zeros += b[i++] == 0;
-		memset(b + i, MASK, n - i);
+		memset(b + i, RECORD_MASK, n - i);
 		break;
 	case THEN_BLANK:
 		for (; i < n; i++)
-			b[i] = b[i] == 0 ? 0 : MASK;
+			b[i] = b[i] == 0 ? 0 : RECORD_MASK;
 		break;
 	default:
-		memset(b, MASK, n);
+		memset(b, RECORD_MASK, n);
 	}
 	return n;
 }
@@ -109,7 +109,7 @@ static void frame_run(struct secret_stream *s, uint8_t *b, size_t n)
 			break;
 	}
 	if (s->blind)
-		memset(b, MASK, n);
+		memset(b, RECORD_MASK, n);
 	else if (n > 0)
 		secret_scan_run(&s->scan, b, n);
 }
@@ -229,7 +229,7 @@ static void stream_restart(struct secret_stream *s, const uint8_t *b, size_t n)
 static void stream_run(struct secret_stream *s, uint8_t *b, size_t n, size_t total)
 {
 	if (s->blind)
-		memset(b, MASK, n);
+		memset(b, RECORD_MASK, n);
 	else if (s->grammar == SECRET_SNIFF)
 		sniff_run(s, b, n, total);
 	else if (s->grammar == SECRET_TEXT)

@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "common/record.h"
 #include "preload/secret_stream.h"
 
 #define PREFACE_BYTES 24u
@@ -212,12 +213,12 @@ static void name_end(struct secret_stream *s)
 static void value_byte(struct secret_stream *s, uint8_t *b)
 {
 	if (s->phase & IS_SECRET) {
-		*b = '*';
+		*b = RECORD_MASK;
 	} else if (s->phase & IS_CUT) { /* where codes begin is lost */
 		*b = 0;
 	} else if (string_byte(s, *b)) {
 		flag_set(s, IS_CUT, s->phase & IS_HUFFMAN);
-		*b = s->phase & IS_HUFFMAN ? 0 : '*';
+		*b = s->phase & IS_HUFFMAN ? 0 : RECORD_MASK;
 	}
 	if (--s->a == 0)
 		field_end(s);
@@ -270,7 +271,7 @@ void http2_fields(struct secret_stream *s, uint8_t *b, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (s->blind)
-			b[i] = '*';
+			b[i] = RECORD_MASK;
 		else
 			field_byte(s, &b[i]);
 	}

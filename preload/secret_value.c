@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define MASK '*'
+#include "common/record.h"
 
 static bool is_control(uint8_t c)
 {
@@ -97,10 +97,10 @@ static size_t value_bare(struct secret_scan *s, uint8_t *b, size_t n)
 
 	/* a number in a statement stays one, so that the statement keeps its name */
 	for (; i < n && !stops(s->stop, b[i]); i++)
-		b[i] = s->stop != STOP_NAME ? MASK : b[i] == '.' ? '.' : '0';
+		b[i] = s->stop != STOP_NAME ? RECORD_MASK : b[i] == '.' ? '.' : RECORD_MASK_NUMBER;
 	if (i < n)
 		s->state = SCAN_PLAIN;
-	s->last = MASK;
+	s->last = RECORD_MASK;
 	return i;
 }
 
@@ -119,7 +119,7 @@ static size_t value_quoted(struct secret_scan *s, uint8_t *b, size_t n)
 			return i + 1;
 		}
 		s->run = 0;
-		b[i] = MASK;
+		b[i] = RECORD_MASK;
 	}
 	return i;
 }
@@ -154,7 +154,7 @@ static size_t value_nest(struct secret_scan *s, uint8_t *b, size_t n)
 			s->last = c;
 			return i;
 		}
-		b[i] = MASK;
+		b[i] = RECORD_MASK;
 	}
 	return n;
 }
@@ -165,7 +165,7 @@ static size_t value_line(struct secret_scan *s, uint8_t *b, size_t n)
 	size_t len = end != NULL ? (size_t)(end - b) : n;
 
 	for (size_t i = 0; i < len; i++)
-		b[i] = b[i] == '\r' ? '\r' : MASK;
+		b[i] = b[i] == '\r' ? '\r' : RECORD_MASK;
 	if (end == NULL)
 		return n;
 	s->state = SCAN_FOLD;
@@ -206,7 +206,7 @@ static size_t value_authority(struct secret_scan *s, uint8_t *b, size_t n)
 	if (end == n)
 		at = n;
 	for (size_t i = 0; i < at; i++)
-		b[i] = b[i] == '@' ? '@' : MASK;
+		b[i] = b[i] == '@' ? '@' : RECORD_MASK;
 	if (end < n) {
 		s->state = SCAN_PLAIN;
 		s->last = 'a';
@@ -219,10 +219,10 @@ static size_t value_until(struct secret_scan *s, uint8_t *b, size_t n, bool (*en
 	size_t i = 0;
 
 	for (; i < n && !ends(b[i]); i++)
-		b[i] = b[i] <= ' ' ? b[i] : MASK;
+		b[i] = b[i] <= ' ' ? b[i] : RECORD_MASK;
 	if (i < n)
 		s->state = SCAN_PLAIN;
-	s->last = MASK;
+	s->last = RECORD_MASK;
 	return i;
 }
 
@@ -249,7 +249,7 @@ static size_t value_dollar(struct secret_scan *s, uint8_t *b, size_t n)
 		s->last = b[i];
 		if (b[i] != '$') {
 			s->run = 1;
-			b[i] = MASK;
+			b[i] = RECORD_MASK;
 		} else if (s->run == 0) {
 			s->run = 1;
 		}
@@ -266,7 +266,7 @@ static size_t value_part(struct secret_scan *s, uint8_t *b, size_t n)
 			s->state = SCAN_PART_LINE;
 			return i + 1;
 		}
-		b[i] = b[i] == '\r' ? '\r' : MASK;
+		b[i] = b[i] == '\r' ? '\r' : RECORD_MASK;
 	}
 	return i;
 }
