@@ -174,7 +174,8 @@ def zeromq(stage):
 
 @program("python multiprocessing", "python3", quick=True)
 def multiprocessing(stage):
-    stage.call([PYTHON, script("processes.py"), stage.port()])
+    # the manager's socket lies in TMPDIR, and its path may have 107 characters
+    stage.call([PYTHON, script("processes.py"), stage.port()], env={"TMPDIR": "/tmp"})
 
 
 @program("waitress", "python3-waitress")
