@@ -429,7 +429,8 @@ static void flush_add_rings(void)
 
 static uint64_t dropped_so_far(void)
 {
-	uint64_t dropped = region.head->dropped + region.head->unheard + drain.broken;
+	uint64_t dropped =
+	    region.head->dropped + __atomic_load_n(&region.head->unheard, __ATOMIC_RELAXED) + drain.broken;
 
 	for (uint32_t i = 0; i < region.count; i++)
 		dropped += __atomic_load_n(&region.rings[i]->dropped, __ATOMIC_RELAXED);
@@ -465,9 +466,9 @@ static void flush_end(void)
 	control_end(&drain);
 	end.records = drain.records;
 	end.dropped = dropped_so_far() + (disk_full ? left_in_rings() : 0);
-	end.untraced_threads = region.head->untraced_threads;
-	end.untraced_conns = region.head->untraced_conns;
-	end.io_uring = region.head->io_uring;
+	end.untraced_threads = __atomic_load_n(&region.head->untraced_threads, __ATOMIC_RELAXED);
+	end.untraced_conns = __atomic_load_n(&region.head->untraced_conns, __ATOMIC_RELAXED);
+	end.io_uring = __atomic_load_n(&region.head->io_uring, __ATOMIC_RELAXED);
 	dump_pack_end(encoder_start(&encoder), &end);
 	r = drain_object(&drain);
 	if (r < 0)
