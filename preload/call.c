@@ -66,6 +66,18 @@ static inline __attribute__((always_inline)) bool call_is_overtaken(const struct
 				0);
 }
 
+/* There are other threads. Where one of them set the counters after we saw that nobody had, it knew of our
+ * bytes: acquire, so that we see its version if we see its counters. */
+static inline __attribute__((always_inline)) uint64_t call_add(const struct call *c, uint64_t *off,
+							       uint64_t n)
+{
+	uint64_t at = __atomic_fetch_add(off, n, __ATOMIC_ACQUIRE);
+
+	if (__builtin_expect(CONN_GET(c->conn->version) != c->version, 0))
+		at = truth_reclaim(c->conn, c->way, n, at);
+	return at;
+}
+
 static inline __attribute__((always_inline)) struct moved call_claim(const struct call *c, size_t n,
 								     size_t all, uint64_t t1)
 {
@@ -76,7 +88,7 @@ static inline __attribute__((always_inline)) struct moved call_claim(const struc
 	if (call_is_overtaken(c, t1) || !gate_knows(CONN_GET(conn->told)))
 		return call_settle(c, n, all, t1);
 	if (CONN_GET(thread_many)) {
-		moved.off = __atomic_fetch_add(off, n, __ATOMIC_RELAXED);
+		moved.off = call_add(c, off, n);
 		if (moved.off != c->off) {
 			moved.flags = RECORD_FLAG_RACE;
 			CONN_SET(conn->racing[c->way], 1);
@@ -219,7 +231,7 @@ void call_done(const struct call *c, ssize_t n, const void *bytes)
 	r->t0 = c->t0;
 	r->t1 = t1;
 	if (CONN_GET(thread_many)) {
-		r->off = __atomic_fetch_add(&conn->off[way], (uint64_t)n, __ATOMIC_RELAXED);
+		r->off = call_add(c, &conn->off[way], (uint64_t)n);
 		if (__builtin_expect(r->off != c->off, 0)) {
 			flags |= RECORD_FLAG_RACE;
 			CONN_SET(conn->racing[way], 1);

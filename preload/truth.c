@@ -144,6 +144,42 @@ uint64_t truth_fill(struct conn *conn, enum conn_way way, uint64_t len, uint64_t
 	return otherwise;
 }
 
+/* False if another thread claimed bytes since we read `ours`: then the kernel's counts are old, too. */
+static bool set_counters(struct conn *conn, enum conn_way way, const uint64_t ours[2],
+			 const uint64_t kernel[2])
+{
+	enum conn_way other = way == CONN_IN ? CONN_OUT : CONN_IN;
+	uint64_t before = ours[way];
+
+	note_hole(conn, way, ours[way], kernel[way]);
+	/* first the version: who claims bytes after the counters were set finds it changed (truth_reclaim) */
+	__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELEASE);
+	if (!__atomic_compare_exchange_n(&conn->off[way], &before, kernel[way], false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_RELAXED)) {
+		note_hole(conn, way, 0, 0);
+		CONN_SET(conn->racing[way], 1);
+		return false;
+	}
+	before = ours[other];
+	if (kernel[other] != ours[other])
+		__atomic_compare_exchange_n(&conn->off[other], &before, kernel[other], false,
+					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	return true;
+}
+
+uint64_t truth_reclaim(struct conn *conn, enum conn_way way, uint64_t len, uint64_t off)
+{
+	uint64_t filled;
+
+	CONN_SET(conn->racing[way], 1);
+	if (off < __atomic_load_n(&conn->hole_end[way], __ATOMIC_ACQUIRE))
+		return off; /* claimed before the counters were set */
+	filled = truth_fill(conn, way, len, off);
+	if (filled != off)
+		__atomic_fetch_sub(&conn->off[way], len, __ATOMIC_RELAXED);
+	return filled;
+}
+
 bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uint64_t now)
 {
 	uint64_t ours[2] = {CONN_GET(conn->off[0]), CONN_GET(conn->off[1])};
@@ -178,15 +214,13 @@ bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uin
 		CONN_SET(conn->counted, false);
 		return true;
 	}
-	note_hole(conn, way, ours[way], kernel[way]);
-	CONN_SET(conn->off[CONN_IN], kernel[CONN_IN]);
-	CONN_SET(conn->off[CONN_OUT], kernel[CONN_OUT]);
+	CONN_SET(conn->checked_at, 0);
+	if (!set_counters(conn, way, ours, kernel))
+		return true;
 	if (CONN_GET(thread_many))
 		kernel[other] = COUNT_UNKNOWN;
 	tell_resync(conn, ours, kernel, now);
-	__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELAXED);
 	CONN_SET(conn->checks_left, TRUTH_SHARED_CHECKS);
-	CONN_SET(conn->checked_at, 0);
 	return true;
 }
 
