@@ -26,6 +26,17 @@ struct moved {
 };
 
 /*
+ * Were the counters set while the call was away? Not if it began while they were being set (odd): the kernel
+ * had been asked before that.
+ */
+static bool call_is_outdated(const struct call *c)
+{
+	uint32_t version = CONN_GET(c->conn->version);
+
+	return version != c->version && !((c->version & 1) && version - c->version + 1 <= 2);
+}
+
+/*
  * Cold: the conn changed under the call, or it is time to look at the kernel's counters. On return n bytes
  * are claimed; `all` of them the call moved from here on.
  */
@@ -41,7 +52,7 @@ static __attribute__((noinline)) struct moved call_settle(const struct call *c, 
 		moved.flags = RECORD_FLAG_LATE;
 		return moved;
 	}
-	if (CONN_GET(conn->version) != c->version) {
+	if (call_is_outdated(c)) {
 		/* the counters were set while we were away: they may have our bytes or not, so look again */
 		moved.flags = RECORD_FLAG_RACE;
 		CONN_SET(conn->racing[c->way], 1);
@@ -74,7 +85,7 @@ static inline __attribute__((always_inline)) uint64_t call_add(const struct call
 	uint64_t at = __atomic_fetch_add(off, n, __ATOMIC_ACQUIRE);
 
 	if (__builtin_expect(CONN_GET(c->conn->version) != c->version, 0))
-		at = truth_reclaim(c->conn, c->way, n, at);
+		at = truth_reclaim(c->conn, c->way, n, at, c->version);
 	return at;
 }
 

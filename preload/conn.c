@@ -152,7 +152,7 @@ static void begin(struct conn *conn, int fd, uint8_t call, uint16_t flags, struc
 	/* another thread may be telling of the same inherited conn: one of us does */
 	if (!__atomic_compare_exchange_n(&conn->id, &none, id, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		return;
-	__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&conn->version, 2, __ATOMIC_RELAXED);
 	if (is_early(sight))
 		CONN_SET(conn->told, 0);
 	else
@@ -173,7 +173,7 @@ static void drop(struct conn *conn, int fd, uint8_t call, uint16_t flags, bool r
 	if (is_told(conn) && process_traced())
 		conn_tell_close(conn, fd, call, flags, readable);
 	__atomic_store_n(&conn->id, 0, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELEASE);
+	__atomic_fetch_add(&conn->version, 2, __ATOMIC_RELEASE);
 	slab_push(conn);
 }
 
@@ -468,7 +468,7 @@ void conn_after_fork(void)
 		if (!is_conn(conn))
 			continue;
 		CONN_SET(conn->id, 0);
-		CONN_SET(conn->version, conn->version + 1);
+		CONN_SET(conn->version, (conn->version | 1) + 1);
 		CONN_SET(conn->way, CONN_NO_WAY);
 		CONN_SET(conn->eof_told, 0);
 		CONN_SET(conn->told, 0);
@@ -487,6 +487,6 @@ void conn_close_all(void)
 			continue;
 		conn_tell_close(conn, (int)fd, 0, RECORD_FLAG_EXIT, asked++ < EXIT_CHECKS);
 		__atomic_store_n(&conn->id, 0, __ATOMIC_RELAXED);
-		__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELEASE);
+		__atomic_fetch_add(&conn->version, 2, __ATOMIC_RELEASE);
 	}
 }

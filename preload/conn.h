@@ -31,7 +31,8 @@ struct conn {
 		struct {
 			uint32_t
 			    id; /* of records; 0: this process has not told of it (fresh, inherited, freed) */
-			uint32_t version; /* never set back, not even for the slab's next user */
+			uint32_t version; /* odd while the counters are set; never set back, not even for
+					     the slab's next user */
 		};
 		uint64_t now; /* both: the hot path compares them at once */
 	};

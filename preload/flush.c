@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * flush.c - the flusher's life: opens region and dump, hands out rings, drains them when one fills up and
- * each DPROF_FLUSH_MS, ends the dump. The functions of flush.h run on the program's threads; all else on the
- * flusher.
+ * each DPROF_FLUSH_MS, ends the dump. What flush.h names runs on the program's threads, all else on ours.
  *
  * The flusher has no libc thread (spawn.c): no malloc, no stdio, no lock, raw system calls only. Its
  * descriptors are its own. What it has to say it leaves for a thread of the program (SAY_LATER).
@@ -429,9 +428,9 @@ static void flush_add_rings(void)
 
 static uint64_t dropped_so_far(void)
 {
-	uint64_t dropped =
-	    region.head->dropped + __atomic_load_n(&region.head->unheard, __ATOMIC_RELAXED) + drain.broken;
+	uint64_t dropped = __atomic_load_n(&region.head->unheard, __ATOMIC_RELAXED);
 
+	dropped += region.head->dropped + drain.broken;
 	for (uint32_t i = 0; i < region.count; i++)
 		dropped += __atomic_load_n(&region.rings[i]->dropped, __ATOMIC_RELAXED);
 	return dropped;

@@ -7,7 +7,6 @@
  */
 #include "preload/slab.h"
 
-
 #include "preload/sys.h"
 
 #define SLAB_CHUNK  1024u
@@ -90,7 +89,7 @@ static void slab_reset(struct conn *conn)
 	CONN_SET(conn->eof_told, 0);
 	CONN_SET(conn->asks, CONN_NO_WAY);
 	CONN_SET(conn->type, 0);
-	CONN_SET(conn->version, CONN_GET(conn->version) + 1);
+	CONN_SET(conn->version, CONN_GET(conn->version) + 2);
 	__atomic_store_n(&conn->refs, 1, __ATOMIC_RELEASE); /* publishes the above to who looks for a copy */
 }
 

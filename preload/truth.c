@@ -24,7 +24,8 @@
 #include "preload/sys.h"
 #include "preload/thread.h"
 
-#define TRUTH_TRIES 4 /* bytes keep arriving between the questions */
+#define TRUTH_PATIENCE 1000
+#define TRUTH_TRIES    4 /* bytes keep arriving between the questions */
 
 /* include/net/tcp_states.h */
 enum tcp_state {
@@ -144,36 +145,46 @@ uint64_t truth_fill(struct conn *conn, enum conn_way way, uint64_t len, uint64_t
 	return otherwise;
 }
 
-/* False if another thread claimed bytes since we read `ours`: then the kernel's counts are old, too. */
+/* False if another thread sets them too, or claimed bytes since we read `ours`: then the kernel's counts are
+ * old. */
 static bool set_counters(struct conn *conn, enum conn_way way, const uint64_t ours[2],
 			 const uint64_t kernel[2])
 {
 	enum conn_way other = way == CONN_IN ? CONN_OUT : CONN_IN;
+	uint32_t version = CONN_GET(conn->version);
 	uint64_t before = ours[way];
 
-	note_hole(conn, way, ours[way], kernel[way]);
-	/* first the version: who claims bytes after the counters were set finds it changed (truth_reclaim) */
-	__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELEASE);
+	/* odd while we are here: who claims bytes meanwhile waits for what comes of it (truth_reclaim) */
+	if ((version & 1) || !__atomic_compare_exchange_n(&conn->version, &version, version + 1, false,
+							  __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return false;
 	if (!__atomic_compare_exchange_n(&conn->off[way], &before, kernel[way], false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_RELAXED)) {
-		note_hole(conn, way, 0, 0);
 		CONN_SET(conn->racing[way], 1);
+		__atomic_fetch_sub(&conn->version, 1, __ATOMIC_RELEASE); /* nothing changed */
 		return false;
 	}
+	note_hole(conn, way, ours[way], kernel[way]);
 	before = ours[other];
 	if (kernel[other] != ours[other])
 		__atomic_compare_exchange_n(&conn->off[other], &before, kernel[other], false,
 					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELEASE); /* publishes counters and hole */
 	return true;
 }
 
-uint64_t truth_reclaim(struct conn *conn, enum conn_way way, uint64_t len, uint64_t off)
+uint64_t truth_reclaim(struct conn *conn, enum conn_way way, uint64_t len, uint64_t off, uint32_t version)
 {
+	uint32_t now = __atomic_load_n(&conn->version, __ATOMIC_ACQUIRE);
 	uint64_t filled;
 
+	/* a few instructions of another thread; if it lost the processor there, the next look at the kernel
+	 * mends it */
+	for (int i = 0; i < TRUTH_PATIENCE && (now & 1); i++)
+		now = __atomic_load_n(&conn->version, __ATOMIC_ACQUIRE);
+	if (now == version || (now & 1) || off < CONN_GET(conn->hole_end[way]))
+		return off;
 	CONN_SET(conn->racing[way], 1);
-	if (off < __atomic_load_n(&conn->hole_end[way], __ATOMIC_ACQUIRE))
-		return off; /* claimed before the counters were set */
 	filled = truth_fill(conn, way, len, off);
 	if (filled != off)
 		__atomic_fetch_sub(&conn->off[way], len, __ATOMIC_RELAXED);

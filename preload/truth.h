@@ -31,8 +31,8 @@ void truth_foretell(struct conn *conn, int fd, uint64_t bytes, uint64_t now);
  * that it left, or, if they do not fit, `otherwise`. */
 uint64_t truth_fill(struct conn *conn, enum conn_way way, uint64_t len, uint64_t otherwise);
 
-/* The caller added len bytes at `off`, and finds the conn's version changed: if the counters were set before
- * that, and had those bytes already, they are taken back. Their true offset. */
-uint64_t truth_reclaim(struct conn *conn, enum conn_way way, uint64_t len, uint64_t off);
+/* The caller, whose call began at `version` of conn, added len bytes at `off` and finds another version: if
+ * the counters were set before that, and had those bytes already, they are taken back. Their true offset. */
+uint64_t truth_reclaim(struct conn *conn, enum conn_way way, uint64_t len, uint64_t off, uint32_t version);
 
 #endif
