@@ -253,7 +253,8 @@ struct record *emit_begin_slow(uint32_t data_bytes)
 	}
 	t->busy = 1;
 	emit_barrier();
-	if (t->told != __atomic_load_n(&gate_files, __ATOMIC_RELAXED)) { /* a new file, which does not know us */
+	if (t->told !=
+	    __atomic_load_n(&gate_files, __ATOMIC_RELAXED)) { /* a new file, which does not know us */
 		t->told = __atomic_load_n(&gate_files, __ATOMIC_RELAXED);
 		t->pending |= THREAD_PENDING_START;
 	}

@@ -60,7 +60,7 @@ struct thread {
 	uint64_t nested; /* records that handlers could not emit: counted by them alone */
 	uint64_t retry_ns;
 	uint32_t parent;
-	uint32_t told; /* gate_files when its START record was asked for */
+	uint32_t told;	     /* gate_files when its START record was asked for */
 	uint32_t nested_row; /* of them with head at nested_head */
 	uint64_t nested_head;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The only thread ends by exit(2), which libc does not do: the process has its status, though our thread is last. */
+/* The only thread ends by exit(2), which libc does not do: the process has its status, though our thread is
+ * last. */
 #include "expect.h"
 
 int main(void)
