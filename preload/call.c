@@ -26,6 +26,20 @@ struct moved {
 };
 
 /*
+ * Claims n bytes. Where another thread set the counters after we saw that nobody had (`version`), it knew of
+ * our bytes: acquire, so that we see its version if we see its counters.
+ */
+static inline __attribute__((always_inline)) uint64_t call_add(const struct call *c, uint64_t *off,
+							       uint64_t n, uint32_t version)
+{
+	uint64_t at = __atomic_fetch_add(off, n, __ATOMIC_ACQUIRE);
+
+	if (__builtin_expect(CONN_GET(c->conn->version) != version, 0))
+		at = truth_reclaim(c->conn, c->way, n, at, version);
+	return at;
+}
+
+/*
  * Were the counters set while the call was away? Not if it began while they were being set (odd): the kernel
  * had been asked before that.
  */
@@ -45,6 +59,7 @@ static __attribute__((noinline)) struct moved call_settle(const struct call *c, 
 {
 	struct conn *conn = c->conn;
 	struct moved moved = {c->off, 0, CONN_GET(conn->type) == CONN_STREAM};
+	uint32_t version = c->version;
 
 	if (!moved.ours)
 		return moved;
@@ -56,16 +71,16 @@ static __attribute__((noinline)) struct moved call_settle(const struct call *c, 
 		/* the counters were set while we were away: they may have our bytes or not, so look again */
 		moved.flags = RECORD_FLAG_RACE;
 		CONN_SET(conn->racing[c->way], 1);
-		if (truth_check(conn, c->fd, c->way, 0, t1))
+		if (truth_check(conn, c->fd, c->way, 0, t1, &version))
 			moved.off = truth_fill(conn, c->way, n, c->off);
 		return moved;
 	}
-	if (!truth_check(conn, c->fd, c->way, all, t1)) {
+	if (!truth_check(conn, c->fd, c->way, all, t1, &version)) {
 		conn_forget(c->fd, c->name);
 		moved.ours = false;
 		return moved;
 	}
-	moved.off = __atomic_fetch_add(&conn->off[c->way], n, __ATOMIC_RELAXED);
+	moved.off = call_add(c, &conn->off[c->way], n, version);
 	return moved;
 }
 
@@ -75,18 +90,6 @@ static inline __attribute__((always_inline)) bool call_is_overtaken(const struct
 	return __builtin_expect(CONN_GET(c->conn->now) != c->then ||
 				    t1 - CONN_GET(c->conn->checked_at) > CONN_GET(stamp_second),
 				0);
-}
-
-/* There are other threads. Where one of them set the counters after we saw that nobody had, it knew of our
- * bytes: acquire, so that we see its version if we see its counters. */
-static inline __attribute__((always_inline)) uint64_t call_add(const struct call *c, uint64_t *off,
-							       uint64_t n)
-{
-	uint64_t at = __atomic_fetch_add(off, n, __ATOMIC_ACQUIRE);
-
-	if (__builtin_expect(CONN_GET(c->conn->version) != c->version, 0))
-		at = truth_reclaim(c->conn, c->way, n, at, c->version);
-	return at;
 }
 
 static inline __attribute__((always_inline)) struct moved call_claim(const struct call *c, size_t n,
@@ -99,7 +102,7 @@ static inline __attribute__((always_inline)) struct moved call_claim(const struc
 	if (call_is_overtaken(c, t1) || !gate_knows(CONN_GET(conn->told)))
 		return call_settle(c, n, all, t1);
 	if (CONN_GET(thread_many)) {
-		moved.off = call_add(c, off, n);
+		moved.off = call_add(c, off, n, c->version);
 		if (moved.off != c->off) {
 			moved.flags = RECORD_FLAG_RACE;
 			CONN_SET(conn->racing[c->way], 1);
@@ -242,7 +245,7 @@ void call_done(const struct call *c, ssize_t n, const void *bytes)
 	r->t0 = c->t0;
 	r->t1 = t1;
 	if (CONN_GET(thread_many)) {
-		r->off = call_add(c, &conn->off[way], (uint64_t)n);
+		r->off = call_add(c, &conn->off[way], (uint64_t)n, c->version);
 		if (__builtin_expect(r->off != c->off, 0)) {
 			flags |= RECORD_FLAG_RACE;
 			CONN_SET(conn->racing[way], 1);

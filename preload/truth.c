@@ -148,7 +148,7 @@ uint64_t truth_fill(struct conn *conn, enum conn_way way, uint64_t len, uint64_t
 /* False if another thread sets them too, or claimed bytes since we read `ours`: then the kernel's counts are
  * old. */
 static bool set_counters(struct conn *conn, enum conn_way way, const uint64_t ours[2],
-			 const uint64_t kernel[2])
+			 const uint64_t kernel[2], uint32_t *made)
 {
 	enum conn_way other = way == CONN_IN ? CONN_OUT : CONN_IN;
 	uint32_t version = CONN_GET(conn->version);
@@ -169,7 +169,7 @@ static bool set_counters(struct conn *conn, enum conn_way way, const uint64_t ou
 	if (kernel[other] != ours[other])
 		__atomic_compare_exchange_n(&conn->off[other], &before, kernel[other], false,
 					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&conn->version, 1, __ATOMIC_RELEASE); /* publishes counters and hole */
+	*made = __atomic_add_fetch(&conn->version, 1, __ATOMIC_RELEASE); /* publishes counters and hole */
 	return true;
 }
 
@@ -182,7 +182,9 @@ uint64_t truth_reclaim(struct conn *conn, enum conn_way way, uint64_t len, uint6
 	 * mends it */
 	for (int i = 0; i < TRUTH_PATIENCE && (now & 1); i++)
 		now = __atomic_load_n(&conn->version, __ATOMIC_ACQUIRE);
-	if (now == version || (now & 1) || off < CONN_GET(conn->hole_end[way]))
+	/* odd then: the kernel had been asked before the call began, so our bytes were not among those it
+	 * counted */
+	if (now == version || (now & 1) || (version & 1) || off < CONN_GET(conn->hole_end[way]))
 		return off;
 	CONN_SET(conn->racing[way], 1);
 	filled = truth_fill(conn, way, len, off);
@@ -191,7 +193,7 @@ uint64_t truth_reclaim(struct conn *conn, enum conn_way way, uint64_t len, uint6
 	return filled;
 }
 
-bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uint64_t now)
+bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uint64_t now, uint32_t *made)
 {
 	uint64_t ours[2] = {CONN_GET(conn->off[0]), CONN_GET(conn->off[1])};
 	uint64_t expected[2] = {ours[0], ours[1]};
@@ -226,7 +228,7 @@ bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uin
 		return true;
 	}
 	CONN_SET(conn->checked_at, 0);
-	if (!set_counters(conn, way, ours, kernel))
+	if (!set_counters(conn, way, ours, kernel, made))
 		return true;
 	if (CONN_GET(thread_many))
 		kernel[other] = COUNT_UNKNOWN;

@@ -19,9 +19,10 @@ bool truth_read(int fd, const uint64_t expected[2], uint64_t kernel[2]);
 
 /*
  * Compares the counters of conn with the kernel's, after a call moved `len` bytes that are not counted yet.
- * Where they differ: a RESYNC record, and the counters are set. False: fd is another socket by now.
+ * Where they differ: a RESYNC record, and the counters are set, which makes *version. False: fd is another
+ * socket by now.
  */
-bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uint64_t now);
+bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uint64_t now, uint32_t *version);
 
 /* The program ends, and libc will still write `bytes` to fd on its own: they are told now, as moved unseen.
  */
