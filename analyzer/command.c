@@ -16,8 +16,7 @@ static int run_tree(const struct model *m, const struct options *o, struct out *
 
 static int run_info(const struct model *m, const struct options *o, struct out *out)
 {
-	(void)o;
-	return view_info(m, out);
+	return view_info(m, &o->info, out);
 }
 
 static int run_dump(const struct model *m, const struct options *o, struct out *out)

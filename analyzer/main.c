@@ -69,7 +69,7 @@ static int run(const struct options *o)
 
 	if (o->command->needs == OPT_NEEDS_STAMPS)
 		return run_on_records(o);
-	err = model_build(&model, o->paths, o->path_count);
+	err = model_build(&model, &o->model, o->paths, o->path_count);
 	status = err ? no_result(&model, o, err) : print(&model, o);
 	model_free(&model);
 	return status;

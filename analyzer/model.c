@@ -16,21 +16,26 @@
 #include "analyzer/err.h"
 #include "analyzer/pass/layer.h"
 #include "analyzer/pass/pipeline.h"
+#include "analyzer/timing.h"
 #include "analyzer/vec.h"
 
-int model_build(struct model *m, char *const *paths, size_t n)
+int model_build(struct model *m, const struct model_options *options, char *const *paths, size_t n)
 {
 	const char *failed = NULL;
 	int err;
 
-	*m = (struct model){0};
+	*m = (struct model){.options = *options};
+	if (options->timings)
+		timing_begin();
 	err = store_load(&m->store, paths, n);
 	if (err)
 		return err;
+	if (options->timings)
+		timing_tell("load");
 	m->strings = strings_new();
 	if (!m->strings)
 		return -ENOMEM;
-	err = pipeline_run(m, &failed);
+	err = pipeline_run(m, options->timings ? timing_tell : NULL, &failed);
 	if (err)
 		err_fail(NULL, "pass %s: %s", failed, strerror(-err));
 	return err;

@@ -5,6 +5,7 @@
 #ifndef DPROF_MODEL_H
 #define DPROF_MODEL_H
 
+#include "analyzer/pass/align.h"
 #include "analyzer/pass/parent.h"
 #include "analyzer/pass/window.h"
 #include "analyzer/strings.h"
@@ -33,11 +34,18 @@ struct recorded {
 	uint64_t from_ns, to_ns;
 };
 
+struct model_options {
+	bool raw_clock; /* leave the times of different kernels as they are */
+	bool timings;	/* say on stderr how long each step took */
+};
+
 struct model {
+	struct model_options options;
 	struct store store;
 	struct windows windows;
 	struct conns conns;
 	struct links links;
+	struct alignment alignment;
 	struct messages messages;
 	struct spans spans;
 	struct parents parents;
@@ -52,7 +60,7 @@ struct model {
 };
 
 /* Loads and runs every pass in order. 0 or -errno; progress and complaints on stderr. */
-int model_build(struct model *m, char *const *paths, size_t n);
+int model_build(struct model *m, const struct model_options *options, char *const *paths, size_t n);
 void model_free(struct model *m);
 
 /* The last step of the pipeline: spans and edges to a forest. */

@@ -83,10 +83,51 @@ static int take_operation(struct options *o, const char *value)
 	return *value ? 0 : -EINVAL;
 }
 
+static int take_clock(struct options *o, const char *value)
+{
+	o->model.raw_clock = !strcmp(value, "raw");
+	return o->model.raw_clock || !strcmp(value, "aligned") ? 0 : -EINVAL;
+}
+
+static int take_timings(struct options *o, const char *value)
+{
+	(void)value;
+	o->model.timings = true;
+	return 0;
+}
+
+static int take_clocks(struct options *o, const char *value)
+{
+	(void)value;
+	o->info.clocks = true;
+	return 0;
+}
+
+static int take_joins(struct options *o, const char *value)
+{
+	(void)value;
+	o->info.joins = true;
+	return 0;
+}
+
+static int take_all(struct options *o, const char *value)
+{
+	(void)value;
+	o->info.all = true;
+	return 0;
+}
+
 const struct opt opts[] = {
     {"format", 0, "FORMAT", NULL, "how to print it: text (default) or json", take_format},
     {"output", 'o', "FILE", NULL, "print to FILE instead of standard output", take_output},
     {"quiet", 'q', NULL, NULL, "say nothing on standard error but why there is no result", take_quiet},
+    {"clock", 0, "CLOCK", NULL,
+     "times of different hosts: aligned (default) by what went between them, or raw", take_clock},
+    {"timings", 0, NULL, NULL, "say on standard error how long each step took", take_timings},
+    {"clocks", 0, NULL, "info", "the clocks: offset, drift, bound and what each was aligned by", take_clocks},
+    {"joins", 0, NULL, "info", "the connections: which class joined how many, between which hosts",
+     take_joins},
+    {"all", 0, NULL, "info", "with --clocks every knot, with --joins every connection", take_all},
     {"slowest", 0, "N", "tree", "only the N traces that took longest, the longest first", take_slowest},
     {"cid", 0, "HEX", "tree", "only the traces that hold the message with this correlation ID", take_cid},
     {"op", 0, "NAME", "tree", "only the traces that hold an operation of this name", take_operation},

@@ -18,6 +18,8 @@ struct options {
 	const char *output; /* NULL: stdout */
 	bool quiet, help, version;
 	struct tree_options tree;
+	struct info_options info;
+	struct model_options model;
 	const struct opt_command *command;
 	char **paths; /* into argv */
 	size_t path_count;

@@ -330,6 +330,18 @@ int pair_run(const struct store *store, const struct conns *conns, struct links 
 	return err;
 }
 
+const char *pair_join_name(enum join_class join)
+{
+	static const char *const names[JOIN_CLASSES] = {
+	    [JOIN_NONE] = "one end only", [JOIN_ADDRESS] = "address",
+	    [JOIN_INODE] = "inode",	  [JOIN_UNIX_ORDER] = "unix-order",
+	    [JOIN_TLS] = "tls",		  [JOIN_DNAT] = "dnat",
+	    [JOIN_PROXY] = "proxy",	  [JOIN_FINGERPRINT] = "fingerprint",
+	};
+
+	return names[join];
+}
+
 uint32_t pair_carrier(const struct conns *conns, const struct links *links, uint32_t number)
 {
 	const struct link *l = &links->links[number];

@@ -12,11 +12,15 @@
 enum link_side { LINK_CLIENT, LINK_SERVER }; /* client = the side that opened the connection */
 
 enum join_class {
-	JOIN_NONE,	 /* the other end was not traced */
-	JOIN_ADDRESS,	 /* the exact pair of addresses, same incarnation */
-	JOIN_INODE,	 /* unix socket: inodes of both ends */
-	JOIN_UNIX_ORDER, /* unix socket: path, pids and order of connect and accept; bytes agree */
-	JOIN_TLS	 /* a TLS session: the client random, which both ends know; bytes agree */
+	JOIN_NONE,	  /* the other end was not traced */
+	JOIN_ADDRESS,	  /* the exact pair of addresses, same incarnation */
+	JOIN_INODE,	  /* unix socket: inodes of both ends */
+	JOIN_UNIX_ORDER,  /* unix socket: path, pids and order of connect and accept; bytes agree */
+	JOIN_TLS,	  /* a TLS session: the client random, which both ends know; bytes agree */
+	JOIN_DNAT,	  /* the opener's address at both ends; the other one was translated */
+	JOIN_FINGERPRINT, /* no address in common: the bytes at the same offsets */
+	JOIN_PROXY,	  /* the same behind the header of the PROXY protocol, which one end alone has */
+	JOIN_CLASSES
 };
 
 /* All views of one socket, in ascending order of view. */
@@ -29,6 +33,9 @@ struct link {
 	struct end ends[2]; /* by link_side; view_count 0: not traced */
 	struct address address[2];
 	enum join_class join;
+	uint32_t bits;	   /* of evidence that the bytes at both ends are the same, beside what `join` says */
+	uint64_t shift[2]; /* by link_side of the sender: what was put in front of its stream on the way, so
+			      the receiver's offsets are larger by that */
 	uint32_t incarnation; /* k-th connection of this pair of addresses, from 0 */
 	uint64_t key;	      /* hash of addresses and incarnation: cids derive from it */
 	uint64_t open_ns, close_ns;
@@ -49,6 +56,9 @@ struct links {
 
 int pair_run(const struct store *store, const struct conns *conns, struct links *out);
 void pair_free(struct links *l);
+
+/* "address", ...; "one end only" for JOIN_NONE. */
+const char *pair_join_name(enum join_class join);
 
 /* The link of the socket that carries this one, which is itself unless it is plaintext of a known carrier. */
 uint32_t pair_carrier(const struct conns *conns, const struct links *links, uint32_t number);

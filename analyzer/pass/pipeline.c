@@ -32,6 +32,11 @@ static int run_pair(struct model *m)
 	return pair_run(&m->store, &m->conns, &m->links);
 }
 
+static int run_align(struct model *m)
+{
+	return align_run(&m->store, &m->conns, &m->links, m->options.raw_clock, &m->alignment);
+}
+
 static int run_message(struct model *m)
 {
 	return message_run(&m->store, &m->conns, &m->links, m->strings, &m->messages);
@@ -67,6 +72,11 @@ static void free_pair(struct model *m)
 	pair_free(&m->links);
 }
 
+static void free_align(struct model *m)
+{
+	align_free(&m->alignment);
+}
+
 static void free_message(struct model *m)
 {
 	message_free(&m->messages);
@@ -91,6 +101,7 @@ static const struct step steps[] = {
     {"window", "store", "windows", run_window, free_window},
     {"conn", "store", "conns", run_conn, free_conn},
     {"pair", "store conns", "links", run_pair, free_pair},
+    {"align", "store conns links", "alignment", run_align, free_align},
     {"message", "store conns links", "messages strings", run_message, free_message},
     {"span", "store conns links messages", "spans", run_span, free_span},
     {"parent", "store conns links messages spans", "parents", run_parent, free_parent},
@@ -100,11 +111,13 @@ static const struct step steps[] = {
 
 #define STEP_COUNT (sizeof(steps) / sizeof(steps[0]))
 
-int pipeline_run(struct model *model, const char **failed)
+int pipeline_run(struct model *model, pipeline_told *told, const char **failed)
 {
 	for (unsigned int i = 0; i < STEP_COUNT; i++) {
 		int err = steps[i].run(model);
 
+		if (told)
+			told(steps[i].name);
 		if (err) {
 			*failed = steps[i].name;
 			return err;

@@ -179,15 +179,6 @@ struct joined {
 	uint64_t links, joined, one_sided, unseen, mismatched;
 };
 
-#define JOIN_CLASSES (JOIN_UNIX_ORDER + 1) /* those of sockets */
-
-static const char *const join_names[JOIN_CLASSES] = {
-    [JOIN_NONE] = "one end only",
-    [JOIN_ADDRESS] = "address",
-    [JOIN_INODE] = "inode",
-    [JOIN_UNIX_ORDER] = "unix-order",
-};
-
 static void put_links(const struct model *m, struct out *out)
 {
 	static const struct out_column columns[] = {
@@ -202,7 +193,7 @@ static void put_links(const struct model *m, struct out *out)
 
 	for (uint32_t i = 0; i < m->links.link_count; i++) {
 		const struct link *l = &m->links.links[i];
-		struct joined *j = &by_class[l->join < JOIN_CLASSES ? l->join : JOIN_NONE];
+		struct joined *j = &by_class[l->join];
 
 		if (l->plain)
 			continue;
@@ -222,7 +213,9 @@ static void put_links(const struct model *m, struct out *out)
 	for (unsigned int c = 0; c < JOIN_CLASSES; c++) {
 		const struct joined *j = &by_class[c];
 
-		out_row(out, (const struct out_value[]){out_text(join_names[c]), out_count(j->links),
+		if (c == JOIN_TLS) /* has a table of its own */
+			continue;
+		out_row(out, (const struct out_value[]){out_text(pair_join_name(c)), out_count(j->links),
 							out_bytes(j->joined), out_bytes(j->one_sided),
 							out_bytes(j->unseen), out_bytes(j->mismatched)});
 	}
@@ -317,9 +310,14 @@ static void put_oddities(const struct model *m, struct out *out)
 	out_object_end(out);
 }
 
-int view_info(const struct model *m, struct out *out)
+int view_info(const struct model *m, const struct info_options *options, struct out *out)
 {
 	int err;
+
+	if (options->clocks)
+		return view_clocks(m, options->all, out);
+	if (options->joins)
+		return view_joins(m, options->all, out);
 
 	out_object_begin(out, NULL, NULL);
 	out_field(out, "schema", NULL, out_text("dprof.info/1"));

@@ -18,9 +18,17 @@ struct tree_options {
 	const char *operation; /* NULL: any */
 };
 
+/* What `info` shows; neither: everything in short. */
+struct info_options {
+	bool clocks, joins;
+	bool all; /* every connection, every knot */
+};
+
 int view_report(const struct model *m, struct out *out);
 int view_tree(const struct model *m, const struct tree_options *options, struct out *out);
-int view_info(const struct model *m, struct out *out);
+int view_info(const struct model *m, const struct info_options *options, struct out *out);
+int view_clocks(const struct model *m, bool all, struct out *out);
+int view_joins(const struct model *m, bool all, struct out *out);
 int view_dump(const struct store *s, struct out *out);
 
 #endif

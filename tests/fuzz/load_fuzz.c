@@ -79,7 +79,7 @@ static void run_file(const struct bytes *dump, char **others, size_t other_count
 	check(fd >= 0 && write(fd, dump->items, dump->count) == (ssize_t)dump->count);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	memcpy(paths + 1, others, other_count * sizeof(*paths));
-	err = model_build(&m, paths, 1 + other_count);
+	err = model_build(&m, &(struct model_options){0}, paths, 1 + other_count);
 	check(!err || err == -ENODATA);
 	for (const struct opt_command *c = opt_commands; !err && c->name; c++) {
 		const struct options options = {.command = c};

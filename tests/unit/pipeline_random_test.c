@@ -237,7 +237,7 @@ static void test_hostile_records(void **state)
 					 .clocks = clocks,
 					 .clock_count = 2,
 					 .record_count = PROCESSES * THREADS * RECORDS};
-		if (pipeline_run(&m, &failed))
+		if (pipeline_run(&m, NULL, &failed))
 			fail_msg("pass %s failed in round %u", failed, round);
 		check_forest(&m);
 		show(&m);
