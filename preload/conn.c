@@ -17,6 +17,7 @@
 
 #include "preload/conn_tell.h"
 #include "preload/endpoint.h"
+#include "preload/kept.h"
 #include "preload/process.h"
 #include "preload/real.h"
 #include "preload/slab.h"
@@ -124,6 +125,12 @@ static void describe(struct conn *conn, struct sight *sight)
 	CONN_SET(conn->counted, sight->counted);
 }
 
+/* Is what it moved known to nobody but us? */
+static bool is_uncounted(const struct conn *conn)
+{
+	return CONN_GET(conn->type) == CONN_STREAM && CONN_GET(conn->family) == ENDPOINT_UNIX;
+}
+
 /* Is its OPEN better told at its first use? A datagram socket gets its port when it sends first. */
 static bool is_early(const struct sight *sight)
 {
@@ -146,6 +153,9 @@ static void begin(struct conn *conn, int fd, uint8_t call, uint16_t flags, struc
 								       : t1);
 	if ((flags & RECORD_FLAG_SEEN) && sight->counted && truth_read(fd, ours, kernel))
 		set_off(conn, kernel[CONN_OUT], kernel[CONN_IN]);
+	if ((flags & RECORD_FLAG_SEEN) && is_uncounted(conn) && ours[0] + ours[1] == 0 &&
+	    kept_get(sight->key, ours))
+		set_off(conn, ours[CONN_OUT], ours[CONN_IN]);
 	/* what was there before the program is used through stdin, stdout and stderr as well */
 	if ((flags & RECORD_FLAG_SEEN) && CONN_GET(conn->type) == CONN_STREAM && fd <= STDERR_FILENO)
 		flags |= RECORD_FLAG_PARTIAL;
@@ -172,6 +182,9 @@ static void drop(struct conn *conn, int fd, uint8_t call, uint16_t flags, bool r
 		return;
 	if (is_told(conn) && process_traced())
 		conn_tell_close(conn, fd, call, flags, readable);
+	if (is_uncounted(conn))
+		kept_put(CONN_GET(conn->cookie),
+			 (uint64_t[2]){CONN_GET(conn->off[0]), CONN_GET(conn->off[1])});
 	__atomic_store_n(&conn->id, 0, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&conn->version, 2, __ATOMIC_RELEASE);
 	slab_push(conn);
