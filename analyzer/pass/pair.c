@@ -149,6 +149,8 @@ static struct link link_make(const struct pairing *p, const struct draft *d, uin
 	const struct party *server = d->server == STORE_NONE ? NULL : &p->parties.items[d->server];
 	const struct party *any = client ? client : server;
 	struct link l = {.join = client && server ? any->join : JOIN_NONE,
+			 .apart = client && server ? APART_ALONE : any->apart,
+			 .bits = client && server ? any->bits : 0,
 			 .incarnation = incarnation,
 			 .open_ns = d->open_ns,
 			 .plain = any->random != NULL,
@@ -227,6 +229,7 @@ static int count_bytes(const struct pairing *p, struct link *l, struct ranges sc
 		received = ranges_bytes(&scratch[1]);
 		l->bytes_joined[side] = ranges_overlap(&scratch[0], &scratch[1]);
 		l->bytes_one_sided[side] = sent + received - 2 * l->bytes_joined[side];
+		l->holes += ranges_holes(&scratch[0], &scratch[1]);
 	}
 	return err;
 }
@@ -340,6 +343,14 @@ const char *pair_join_name(enum join_class join)
 	};
 
 	return names[join];
+}
+
+const char *pair_apart_name(enum link_apart apart)
+{
+	static const char *const names[APART_REASONS] = {
+	    [APART_ALONE] = "alone", [APART_SEVERAL] = "several fit", [APART_WEAK] = "too common"};
+
+	return names[apart];
 }
 
 uint32_t pair_carrier(const struct conns *conns, const struct links *links, uint32_t number)

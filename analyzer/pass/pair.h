@@ -23,6 +23,14 @@ enum join_class {
 	JOIN_CLASSES
 };
 
+/* Why an end has no other. */
+enum link_apart {
+	APART_ALONE,   /* nothing fits: the other end was not traced */
+	APART_SEVERAL, /* several fit, and nothing tells which one it is */
+	APART_WEAK,    /* one fits, but the bytes that they have in common are too common to prove it */
+	APART_REASONS
+};
+
 /* All views of one socket, in ascending order of view. */
 struct end {
 	uint32_t *views;
@@ -33,6 +41,7 @@ struct link {
 	struct end ends[2]; /* by link_side; view_count 0: not traced */
 	struct address address[2];
 	enum join_class join;
+	enum link_apart apart; /* JOIN_NONE: what was in the way */
 	uint32_t bits;	   /* of evidence that the bytes at both ends are the same, beside what `join` says */
 	uint64_t shift[2]; /* by link_side of the sender: what was put in front of its stream on the way, so
 			      the receiver's offsets are larger by that */
@@ -41,6 +50,7 @@ struct link {
 	uint64_t open_ns, close_ns;
 	uint64_t bytes_joined[2]; /* by link_side of the sender: seen at both ends */
 	uint64_t bytes_one_sided[2];
+	uint64_t holes;	     /* ranges that one end alone has, between bytes that both have */
 	uint64_t mismatched; /* captured bytes that differ between the ends: must be 0 */
 	bool plain; /* the plaintext of a TLS session; its bytes are a second sight of the carrier's */
 	uint64_t covered[2]; /* by sender: from there on ciphertext of such a link; UINT64_MAX: none */
@@ -59,6 +69,9 @@ void pair_free(struct links *l);
 
 /* "address", ...; "one end only" for JOIN_NONE. */
 const char *pair_join_name(enum join_class join);
+
+/* "alone", ... */
+const char *pair_apart_name(enum link_apart apart);
 
 /* The link of the socket that carries this one, which is itself unless it is plaintext of a known carrier. */
 uint32_t pair_carrier(const struct conns *conns, const struct links *links, uint32_t number);

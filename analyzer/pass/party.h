@@ -30,6 +30,8 @@ struct party {
 	uint64_t hash[2];  /* of local and remote address (pair_key.c) */
 	uint32_t partner;  /* another party, or STORE_NONE */
 	enum join_class join;
+	enum link_apart apart; /* while it has no partner */
+	uint32_t bits;	       /* what says that the partner's bytes are the same */
 };
 
 enum party_way { PARTY_IN, PARTY_OUT };

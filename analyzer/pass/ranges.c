@@ -77,6 +77,33 @@ uint64_t ranges_overlap(const struct ranges *a, const struct ranges *b)
 	return sum;
 }
 
+uint64_t ranges_holes(const struct ranges *a, const struct ranges *b)
+{
+	uint64_t holes = 0, reached = 0;
+	size_t i = 0, j = 0;
+	bool any = false;
+
+	while (i < a->count && j < b->count) {
+		const struct range *x = &a->items[i], *y = &b->items[j];
+		uint64_t from = x->from > y->from ? x->from : y->from;
+		uint64_t to = x->to < y->to ? x->to : y->to;
+
+		if (from < to) {
+			if (any && from > reached &&
+			    (ranges_missing(a, reached, from) < from - reached ||
+			     ranges_missing(b, reached, from) < from - reached))
+				holes++;
+			any = true;
+			reached = to;
+		}
+		if (x->to <= y->to)
+			i++;
+		else
+			j++;
+	}
+	return holes;
+}
+
 size_t ranges_find(const struct ranges *r, uint64_t at)
 {
 	size_t low = 0, high = r->count;

@@ -34,6 +34,9 @@ uint64_t ranges_bytes(const struct ranges *r);
 /* How many bytes are in both. */
 uint64_t ranges_overlap(const struct ranges *a, const struct ranges *b);
 
+/* How many ranges, between the first and the last byte that both have, only one has. */
+uint64_t ranges_holes(const struct ranges *a, const struct ranges *b);
+
 /* How many bytes of [from, to) are not in r. */
 uint64_t ranges_missing(const struct ranges *r, uint64_t from, uint64_t to);
 
