@@ -3,25 +3,8 @@
 #ifndef TESTS_TOOLS_WRITE_H
 #define TESTS_TOOLS_WRITE_H
 
-#include <zstd.h>
-
 #include "tests/tools/cast.h"
-
-static uint8_t object[DUMP_OBJECT_BYTES_MAX];
-
-static void write_frame(FILE *to, const struct pack *p)
-{
-	size_t cap = ZSTD_compressBound(p->len), len;
-	void *frame = malloc(cap);
-	ZSTD_CCtx *zstd = ZSTD_createCCtx();
-
-	must(!p->full && frame && zstd);
-	ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
-	len = ZSTD_compress2(zstd, frame, cap, p->bytes, p->len);
-	must(!ZSTD_isError(len) && fwrite(frame, 1, len, to) == len);
-	ZSTD_freeCCtx(zstd);
-	free(frame);
-}
+#include "tests/tools/frame.h"
 
 static struct anchor anchor_at(const struct process *p, uint64_t ns)
 {
