@@ -221,21 +221,18 @@ static void emit_drop(struct thread *t)
 
 uint64_t emit_unheard;
 
-/* A record of a thread that has no ring yet, or gets none. */
+/* A record of a thread that has no ring yet, or gets none. Without `busy`, so that a handler that jumps out
+ * of here leaves nothing behind. */
 static void emit_drop_unheard(struct thread *t)
 {
-	if (!__atomic_load_n(&process_mark.wanted, __ATOMIC_RELAXED) || t->busy)
+	if (!__atomic_load_n(&process_mark.wanted, __ATOMIC_RELAXED))
 		return;
-	t->busy = 1;
-	emit_barrier();
 	t->lost_t1 = stamp_now();
-	if (t->lost_count++ == 0)
+	if (__atomic_fetch_add(&t->lost_count, 1, __ATOMIC_RELAXED) == 0)
 		t->lost_t0 = t->lost_t1;
 	t->pending |= THREAD_PENDING_LOST;
 	__atomic_fetch_add(&emit_unheard, 1, __ATOMIC_RELAXED);
 	flush_note_untraced();
-	emit_barrier();
-	t->busy = 0;
 }
 
 struct record *emit_begin_slow(uint32_t data_bytes)

@@ -74,12 +74,22 @@ static void process_renew(void)
 
 bool process_look(void)
 {
+	uint64_t held = 0;
+	bool holds;
+
 	if (__atomic_load_n(&process_state, __ATOMIC_ACQUIRE) == STATE_OFF)
 		return false;
+	if (__atomic_load_n(&process_mark.wanted, __ATOMIC_ACQUIRE))
+		return true;
+	holds = seccomp_allows(SECCOMP_BEGIN); /* a handler that jumps out of this would leave it undecided */
+	if (holds)
+		held = sys_hold_signals();
 	if (state_change(STATE_UNKNOWN, STATE_DECIDING))
 		process_begin();
 	else if (process_mark.original == 0 && state_change(STATE_ON, STATE_DECIDING))
 		process_renew();
+	if (holds)
+		sys_release_signals(held);
 	return __atomic_load_n(&process_mark.wanted, __ATOMIC_ACQUIRE) != 0;
 }
 

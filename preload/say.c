@@ -79,17 +79,16 @@ static bool may_write(void)
 /* Writes with all signals held off; those that the write itself caused are taken back. */
 static void write_quietly(const char *line, size_t len)
 {
-	uint64_t all = ~0ull, mine = SIGNAL(SIGPIPE) | SIGNAL(SIGXFSZ), old = 0, before = 0;
+	uint64_t mine = SIGNAL(SIGPIPE) | SIGNAL(SIGXFSZ), old = sys_hold_signals(), before = 0;
 	struct timespec now = {0};
 
-	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
 	sys_call(SYS_rt_sigpending, &before, 8);
 	if (sys_call(SYS_write, 2, line, len) < 0) {
 		mine &= ~before;
 		if (mine != 0)
 			sys_call(SYS_rt_sigtimedwait, &mine, NULL, &now, 8);
 	}
-	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, 8);
+	sys_release_signals(old);
 }
 
 static void say_list(const char *first, va_list more)

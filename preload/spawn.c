@@ -50,12 +50,11 @@ static void *spawn_start(void *run)
 int spawn_thread(void (*run)(void))
 {
 	pthread_t thread;
-	uint64_t all = ~0ull, old;
+	uint64_t old = sys_hold_signals();
 	int r;
 
-	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
 	r = REAL(pthread_create)(&thread, NULL, spawn_start, (void *)run);
-	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, 8);
+	sys_release_signals(old);
 	if (r == 0)
 		pthread_detach(thread);
 	return -r;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -24,6 +25,20 @@
 static inline bool sys_failed(long result)
 {
 	return (unsigned long)result > -4096ul;
+}
+
+/* Holds off all signals of the calling thread, cancellation too; gives what sys_release_signals() takes. */
+static inline uint64_t sys_hold_signals(void)
+{
+	uint64_t all = ~0ull, old = 0;
+
+	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
+	return old;
+}
+
+static inline void sys_release_signals(uint64_t old)
+{
+	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, 8);
 }
 
 static inline int sys_open(const char *path, int flags, unsigned int mode)

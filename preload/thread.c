@@ -3,13 +3,15 @@
  * thread.c - a thread's way to its ring, and back. App's threads, cold.
  *
  * Invariant: a thread that gets no ring is not held up: it tries again at most every 100 ms, and meanwhile
- * its calls go through unrecorded. Serials are never used twice in a process: (serial, seq) names a record.
+ * its calls go through unrecorded. No handler runs while it tries, so none can jump out of that. Serials are
+ * never used twice in a process: (serial, seq) names a record.
  */
 #include "preload/thread.h"
 
 #include "preload/emit.h"
 #include "preload/flush.h"
 #include "preload/gate.h"
+#include "preload/seccomp.h"
 #include "preload/stamp.h"
 #include "preload/sys.h"
 
@@ -65,21 +67,10 @@ static void thread_refused(struct thread *t, uint64_t now_ns)
 	flush_note_untraced();
 }
 
-bool thread_enter(void)
+static struct ring *thread_ask(struct thread *t, uint64_t now_ns)
 {
-	struct thread *t = &thread_self;
 	struct ring *ring = NULL;
-	uint64_t now_ns;
 
-	if (!process_check() || t->entering || t->busy)
-		return false;
-	if (thread_has_ring())
-		return true;
-	now_ns = sys_clock_ns(CLOCK_MONOTONIC);
-	if (now_ns < t->retry_ns)
-		return false;
-	t->entering = 1;
-	emit_barrier();
 	if (!process_is_vfork_child() && process_start())
 		ring = flush_take_ring(t->retry_ns == 0);
 	if (ring != NULL) {
@@ -88,8 +79,33 @@ bool thread_enter(void)
 	} else if (process_check()) {
 		thread_refused(t, now_ns);
 	}
+	return ring;
+}
+
+bool thread_enter(void)
+{
+	struct thread *t = &thread_self;
+	struct ring *ring;
+	uint64_t now_ns, held = 0;
+	bool holds;
+
+	if (!process_check() || t->entering || t->busy)
+		return false;
+	if (thread_has_ring())
+		return true;
+	now_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	if (now_ns < t->retry_ns)
+		return false;
+	holds = seccomp_allows(SECCOMP_BEGIN);
+	if (holds)
+		held = sys_hold_signals();
+	t->entering = 1;
+	emit_barrier();
+	ring = thread_ask(t, now_ns);
 	emit_barrier();
 	t->entering = 0;
+	if (holds)
+		sys_release_signals(held);
 	return ring != NULL;
 }
 
