@@ -37,7 +37,7 @@ static inline void give_up(const char *format, ...)
 	} while (0)
 #endif
 
-static void write_frame(FILE *to, const struct pack *p)
+static inline void write_frame(FILE *to, const struct pack *p)
 {
 	static ZSTD_CCtx *zstd;
 	static void *frame;

@@ -568,9 +568,8 @@ int main(int argc, char **argv)
 	int64_t until_ns;
 
 	read_options(argc, argv);
-	scratch = calloc(1, block_scratch_bytes());
 	lanes = calloc(set.lanes, sizeof(*lanes));
-	must(scratch && lanes);
+	must(lanes);
 	make_hosts();
 	until_ns = run_lanes();
 	for (uint32_t i = 0; i < set.hosts; i++)

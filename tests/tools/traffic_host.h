@@ -7,19 +7,20 @@
 #define TESTS_TOOLS_TRAFFIC_HOST_H
 
 #include "tests/tools/host_clock_read.h"
+#include "tests/tools/records.h"
 
 #define EPOCH_NS      1767225600000000000ull /* true time 0: 2026-01-01 00:00:00 UTC */
 #define BLOCK_RECORDS 8192u
 #define ANCHORS	      64u /* in a frame */
-#define FIRST_TID     1000u
+#define FIRST_PID     1000u
+#define FIRST_TID     10000u
 
 enum { CALL_NONE, CALL_READ, CALL_WRITE, CALL_CONNECT, CALL_ACCEPT, CALL_CLOSE };
 static const char *const call_names[] = {"", "read", "write", "connect", "accept4", "close", NULL};
 
 struct thread {
-	uint64_t seq; /* of the first record in `bytes` */
-	uint32_t count;
-	VEC(uint8_t) bytes; /* struct record + data, one after another */
+	uint64_t seq; /* of the first of its records here */
+	struct records records;
 };
 
 struct host {
@@ -31,63 +32,27 @@ struct host {
 	int64_t last_ns; /* of its last record */
 };
 
-static struct block_scratch *scratch;
-
-/* Hands out the records of a thread. */
-struct source {
-	const uint8_t *at, *end;
-};
-
-static const struct record *next_record(void *from)
-{
-	struct source *s = from;
-	const struct record *r = (const struct record *)s->at;
-
-	if (s->at == s->end)
-		return NULL;
-	s->at += (r->size_bytes + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
-	return r;
-}
-
 static void flush(struct host *h, uint32_t number)
 {
 	struct thread *t = &h->threads.items[number - 1];
-	const uint8_t *at = t->bytes.items;
+	uint32_t count = t->records.count;
 
-	while (t->count) {
-		struct source from = {at, t->bytes.items + t->bytes.count}, passed = from;
-		struct pack pack;
-		uint32_t n;
-
-		pack_start(&pack, object, sizeof(object));
-		n = dump_pack_block(&pack, scratch, number, t->seq, next_record, &from);
-		must(n);
-		write_frame(h->dump, &pack);
-		for (uint32_t i = 0; i < n; i++)
-			next_record(&passed);
-		at = passed.at;
-		t->seq += n;
-		t->count -= n;
-	}
-	vec_clear(&t->bytes);
+	write_blocks(h->dump, &t->records, number, t->seq);
+	t->seq += count;
 }
 
 /* t0 and t1 are true times. */
 static void emit(struct host *h, uint32_t number, struct record r, const void *data, size_t len)
 {
-	static const uint8_t zeros[RECORD_ALIGN];
 	struct thread *t = &h->threads.items[number - 1];
 
 	if ((int64_t)r.t1 > h->last_ns)
 		h->last_ns = (int64_t)r.t1;
 	r.t0 = host_stamp(&h->clock, (int64_t)r.t0);
 	r.t1 = host_stamp(&h->clock, (int64_t)r.t1);
-	r.size_bytes = (uint32_t)(sizeof(r) + len);
-	must(!vec_append(&t->bytes, (const uint8_t *)&r, sizeof(r)) &&
-	     !vec_append(&t->bytes, (const uint8_t *)data, len) &&
-	     !vec_append(&t->bytes, zeros, -(sizeof(r) + len) % RECORD_ALIGN));
+	add_record(&t->records, r, data, len);
 	h->records++;
-	if (++t->count == BLOCK_RECORDS)
+	if (t->records.count == BLOCK_RECORDS)
 		flush(h, number);
 }
 
@@ -115,7 +80,7 @@ static void start_host(struct host *h, uint32_t number, const char *directory)
 	    .exe = "/usr/bin/server",
 	    .version = "0.1.0",
 	    .stamp = c->tsc_khz ? "tsc" : "raw",
-	    .pid = FIRST_TID,
+	    .pid = FIRST_PID + number,
 	    .ppid = 1,
 	    .uid = 1000,
 	    .netns = 4026531840,
@@ -129,7 +94,7 @@ static void start_host(struct host *h, uint32_t number, const char *directory)
 
 	header.start_ns = header.anchor.real_ns;
 	must(asprintf(&service, "s%02u", number) > 0);
-	must(asprintf(&path, "%s/%s.server.%u.%llu.zst", directory, c->name, FIRST_TID,
+	must(asprintf(&path, "%s/%s.server.%u.%llu.zst", directory, c->host, FIRST_PID + number,
 		      (unsigned long long)header.start_ns) > 0);
 	header.service = service;
 	h->dump = fopen(path, "wb");
