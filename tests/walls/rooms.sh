@@ -4,7 +4,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 bad=0
-for room in common preload preload/outside analyzer analyzer/pass analyzer/proto analyzer/view analyzer/out scripts scripts/recipes tests; do
+for room in common preload preload/outside analyzer analyzer/pass analyzer/proto analyzer/view analyzer/out scripts scripts/recipes tests tests/hosts; do
 	case $room in common) page=common/FORMAT.md ;; *) page=$room/README.md ;; esac
 	[ -s "$page" ] || { echo "$room has no page ($page)"; bad=1; }
 done
