@@ -81,7 +81,7 @@ golden: all unit ## rewrite the expected output of tests/golden; read the diff
 $(O)/bench/%: tests/bench/%.c
 	$(Q)mkdir -p $(@D) && $(CC) $(BASE) $(CFLAGS) $< -o $@ -lpthread
 
-bench: all $(O)/bench/call_cost ## measure: cost per call, servers bare and traced, bytes per record, analyzer speed
+bench: all $(O)/bench/call_cost $(O)/tools/traffic ## measure: cost per call, servers bare and traced, bytes per record, analyzer speed
 	$(Q)tests/bench/run
 check-style: ## clang-format over the C sources
 	$(Q)clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
