@@ -73,7 +73,7 @@ int draft_begin(struct draft *d, const struct dump_header_read *h)
 	p->ppid = h->ppid;
 	p->uid = h->uid;
 	p->netns = h->netns;
-	p->start_ns = h->start_ns;
+	p->start_ns = p->began_ns = h->start_ns;
 	p->boot_start = h->boot_start;
 	p->gated = h->gated;
 	draft_meet(d, h);

@@ -3,7 +3,7 @@
  * model.c - spans and edges to a forest, and its names. Analyzer, one thread.
  *
  * Invariant: every span stands in exactly one tree; children begin no earlier than their parent on the
- * parent's clock, as long as they are synchronous.
+ * parent's timeline, as long as they are synchronous.
  */
 #include "analyzer/model.h"
 
@@ -158,7 +158,8 @@ static bool is_elsewhere(const struct model *m, uint32_t span, uint32_t child)
 {
 	const struct span *a = &m->spans.spans[span], *b = &m->spans.spans[child];
 
-	return m->store.processes[a->process].clock != m->store.processes[b->process].clock;
+	return !store_same_time(&m->store, m->store.processes[a->process].clock,
+				m->store.processes[b->process].clock);
 }
 
 /* Children are in order of their start, so their union is one sweep. */

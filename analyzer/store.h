@@ -3,9 +3,9 @@
  * store.h - what was loaded: every record of every process, on one timeline. load.c fills it; passes read it.
  *
  * Times are ns since the epoch: a linear map of the stamps, one per host clock (boot id), so that processes
- * of one kernel agree to the nanosecond. Alignment between different kernels is pass/clock's business; until
- * it exists they stand where their CLOCK_REALTIME says, and `info` says so. Invariant: read-only after
- * store_load().
+ * of one kernel agree to the nanosecond. Different kernels stand where their CLOCK_REALTIME says, until pass
+ * align has put those that messages connect on one timeline. Invariant: read-only after store_load(), but for
+ * that one step (align_correct()).
  */
 #ifndef DPROF_STORE_H
 #define DPROF_STORE_H
@@ -83,6 +83,7 @@ struct store_process {
 	char *stamp; /* unit of the stamps: "tsc" or "raw" */
 	uint64_t pid, ppid, uid, netns;
 	uint64_t start_ns; /* as in the header: names the dump, with host and pid */
+	uint64_t began_ns; /* the same moment, on the timeline */
 	uint64_t boot_start;
 	struct store_older older;     /* what was dropped of it */
 	bool gated;		      /* recorded in `windows` only; else from its start to its end */
@@ -119,6 +120,7 @@ struct store_clock {
 	uint64_t bad_anchors; /* readings far off the others, not used */
 	uint64_t error_ns;    /* largest distance of a used reading from the line */
 	bool guessed;	      /* too few readings to know how long a tick is */
+	uint32_t timeline;    /* 0: its own; else the number + 1 of the clock whose time its times are */
 };
 
 /* A thing that was wrong with the input; also printed on stderr when found. */
@@ -149,6 +151,15 @@ int store_load(struct store *s, char *const *paths, size_t n);
 
 /* The same, and keeps the stamps. */
 int store_load_stamps(struct store *s, char *const *paths, size_t n);
+
+/* Whether the times of two clocks can be compared: what one received from the other was not received before
+ * it was sent. */
+static inline bool store_same_time(const struct store *s, uint32_t one, uint32_t other)
+{
+	return one == other ||
+	       (s->clocks[one].timeline && s->clocks[one].timeline == s->clocks[other].timeline);
+}
+
 void store_free(struct store *s);
 void store_process_free(struct store_process *p);
 

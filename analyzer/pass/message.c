@@ -106,13 +106,14 @@ struct run {
 	struct link_proto *protos;
 };
 
-static bool is_one_clock(const struct run *r, const struct link *link)
+static bool is_one_time(const struct run *r, const struct link *link)
 {
 	const struct end *a = &link->ends[0], *b = &link->ends[1];
+	const struct store_process *processes = r->store->processes;
 
 	return a->view_count && b->view_count &&
-	       r->store->processes[r->conns->views[a->views[0]].process].clock ==
-		   r->store->processes[r->conns->views[b->views[0]].process].clock;
+	       store_same_time(r->store, processes[r->conns->views[a->views[0]].process].clock,
+			       processes[r->conns->views[b->views[0]].process].clock);
 }
 
 /* Streams are wanted by direction: to the server, to the client. */
@@ -160,7 +161,7 @@ static int run_link(struct run *r, uint32_t number)
 	l.proto = r->protos[number].proto;
 	l.server = r->protos[number].server;
 	turn_streams(w->streams, l.server);
-	w->one_clock = is_one_clock(r, link);
+	w->one_time = is_one_time(r, link);
 	err = walk_run(w, &l);
 	r->protos[number].bursts_only = l.by_burst;
 	for (size_t i = first; i < r->walked.messages.count && !err; i++) {

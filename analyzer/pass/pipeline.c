@@ -3,7 +3,9 @@
  * pipeline.c - the passes in their order, with what each reads and writes: the only file that knows it.
  * Analyzer, one thread.
  *
- * Invariant: a pass reads the results of passes above it and writes its own, once.
+ * Invariant: a pass reads the results of passes above it and writes its own, once. But align moves the times
+ * of what is above it onto one timeline: below it no times of two clocks are apart that can be brought
+ * together.
  */
 #include "analyzer/pass/pipeline.h"
 
@@ -34,7 +36,9 @@ static int run_pair(struct model *m)
 
 static int run_align(struct model *m)
 {
-	return align_run(&m->store, &m->conns, &m->links, m->options.raw_clock, &m->alignment);
+	int err = align_run(&m->store, &m->conns, &m->links, m->options.raw_clock, &m->alignment);
+
+	return err ? err : align_correct(&m->alignment, &m->store, &m->conns, &m->links);
 }
 
 static int run_message(struct model *m)
@@ -98,10 +102,10 @@ static void free_model(struct model *m)
 }
 
 static const struct step steps[] = {
-    {"window", "store", "windows", run_window, free_window},
     {"conn", "store", "conns", run_conn, free_conn},
     {"pair", "store conns", "links", run_pair, free_pair},
-    {"align", "store conns links", "alignment", run_align, free_align},
+    {"align", "store conns links", "alignment, and all times of store conns links", run_align, free_align},
+    {"window", "store", "windows", run_window, free_window},
     {"message", "store conns links", "messages strings", run_message, free_message},
     {"span", "store conns links messages", "spans", run_span, free_span},
     {"parent", "store conns links messages spans", "parents", run_parent, free_parent},

@@ -6,7 +6,7 @@
  * `open` and ends with the last thing known. A greeting (a push of a handshake) is an RPC whose request is
  * the connect itself: its client is the side that receives it.
  *
- * Invariant: start_ns <= end_ns in every span; on one clock a server span lies within its client span.
+ * Invariant: start_ns <= end_ns in every span; on one timeline a server span lies within its client span.
  */
 #include "analyzer/pass/span.h"
 
@@ -283,10 +283,10 @@ static void end_unseen(const struct work *w, const struct rpc *rpc, struct span 
 	s->lost = true; /* it was answered; our record of that is missing */
 	if (is_seen(answer)) {
 		const struct view *view = &w->conns->views[answer->view];
-		bool one_clock =
-		    w->store->processes[view->process].clock == w->store->processes[s->process].clock;
+		bool one_time = store_same_time(w->store, w->store->processes[view->process].clock,
+						w->store->processes[s->process].clock);
 
-		if (one_clock && answer->last_t1_ns > t->last_t1_ns && answer->last_t1_ns < s->end_ns)
+		if (one_time && answer->last_t1_ns > t->last_t1_ns && answer->last_t1_ns < s->end_ns)
 			s->end_ns = answer->last_t1_ns;
 	}
 }
@@ -379,7 +379,8 @@ static void clamp(struct work *w, const struct span *client, struct span *server
 {
 	uint64_t over_ns = 0;
 
-	if (w->store->processes[client->process].clock != w->store->processes[server->process].clock)
+	if (!store_same_time(w->store, w->store->processes[client->process].clock,
+			     w->store->processes[server->process].clock))
 		return;
 	if (answer_whole && server->end_ns > client->end_ns) {
 		over_ns = server->end_ns - client->end_ns;

@@ -80,7 +80,7 @@ static bool find_shift(const struct state *s, uint64_t *shift)
 	const struct walker *requests = &s->walkers[PROTO_TO_SERVER],
 			    *responses = &s->walkers[PROTO_TO_CLIENT];
 
-	if (s->w->one_clock) {
+	if (s->w->one_time) {
 		*shift = 0;
 		return true;
 	}

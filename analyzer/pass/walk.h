@@ -37,7 +37,7 @@ struct walk {
 	struct strings *strings;
 	struct stream streams[2]; /* by enum proto_dir */
 	struct walked *out;
-	bool one_clock; /* both ends of the link are on one kernel */
+	bool one_time; /* both ends of the link are on one timeline */
 };
 
 /* Which end's clock orders the messages, and the grammar. */

@@ -72,8 +72,8 @@ static bool lived(const struct store_process *p, struct window_part *life)
 		if (w->closed_ns != UINT64_MAX && w->closed_ns > life->to_ns)
 			life->to_ns = w->closed_ns;
 	}
-	if (p->gated && p->start_ns < life->from_ns)
-		life->from_ns = p->start_ns;
+	if (p->gated && p->began_ns < life->from_ns)
+		life->from_ns = p->began_ns;
 	return life->from_ns <= life->to_ns;
 }
 

@@ -116,19 +116,42 @@ static void test_server_begins_no_earlier_than_its_client(void **state)
 	told_free(t);
 }
 
-/* Another kernel's clock may be wrong: its times are left as they are. */
-static void test_other_clocks_are_not_clamped(void **state)
+/* A request and its answer, 5 us later by the clocks of the server, which may be on the client's timeline. */
+static struct told *two_clocks(struct store_clock clocks[2])
 {
 	struct told *t = two(1);
 
-	(void)state;
 	exchange(t, 0);
 	t->processes[SERVER].clock = 1;
+	t->m.store.clocks = clocks;
 	for (uint32_t i = 1; i <= 2; i++) {
 		t->moves[i].record.t0_ns += 5000;
 		t->moves[i].record.t1_ns += 5000;
 	}
 	told_end(t);
+	t->m.store.clocks = NULL;
+	return t;
+}
+
+/* On one timeline nobody answers after the answer was there. */
+static void test_aligned_clocks_are_clamped(void **state)
+{
+	struct store_clock clocks[2] = {{.timeline = 1}, {.timeline = 1}};
+	struct told *t = two_clocks(clocks);
+
+	(void)state;
+	assert_int_equal(span_of(t, 0, SPAN_SERVER)->end_ns, span_of(t, 0, SPAN_CLIENT)->end_ns);
+	assert_int_equal(t->m.spans.clamped, 1);
+	told_free(t);
+}
+
+/* Another kernel's clock may be wrong: its times are left as they are. */
+static void test_other_clocks_are_not_clamped(void **state)
+{
+	struct store_clock clocks[2] = {{.boot_id = NULL}, {.boot_id = NULL}};
+	struct told *t = two_clocks(clocks);
+
+	(void)state;
 	assert_int_equal(span_of(t, 0, SPAN_SERVER)->start_ns, 6015);
 	assert_int_equal(span_of(t, 0, SPAN_SERVER)->end_ns, 6025);
 	assert_int_equal(t->m.spans.clamped, 0);
@@ -314,6 +337,7 @@ int main(void)
 	    cmocka_unit_test(test_server_ends_no_later_than_its_client),
 	    cmocka_unit_test(test_server_begins_no_earlier_than_its_client),
 	    cmocka_unit_test(test_other_clocks_are_not_clamped),
+	    cmocka_unit_test(test_aligned_clocks_are_clamped),
 	    cmocka_unit_test(test_answered_before_the_request_was_whole),
 	    cmocka_unit_test(test_unanswered_lasts_until_the_connection_ends),
 	    cmocka_unit_test(test_missed_answer_ends_before_the_next_request),
