@@ -176,6 +176,18 @@ static int socket_check(int fd, int type, sa_family_t family, struct sight *s)
 		   : -EPROTOTYPE;
 }
 
+/* Also of a connection that was reset before we looked, which has no peer any more for getpeername: what it
+ * received is still there to be read. */
+static int peer_read(int fd, const union address *local, union address *remote, socklen_t *bytes)
+{
+	int r = (int)sys_call(SYS_getpeername, fd, remote, bytes);
+
+	if (r != -ENOTCONN || local->any.sa_family == AF_UNIX)
+		return r;
+	*bytes = local->any.sa_family == AF_INET ? sizeof remote->in : sizeof remote->in6;
+	return (int)sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERNAME, remote, bytes);
+}
+
 static int socket_read(int fd, const struct sockaddr *to, uint32_t to_bytes, struct sight *s)
 {
 	union address local = {0}, remote = {0};
@@ -189,7 +201,7 @@ static int socket_read(int fd, const struct sockaddr *to, uint32_t to_bytes, str
 		r = socket_check(fd, type, local.any.sa_family, s);
 	if (r < 0)
 		return r;
-	r = (int)sys_call(SYS_getpeername, fd, &remote, &remote_bytes);
+	r = peer_read(fd, &local, &remote, &remote_bytes);
 	if (r < 0 && to != NULL && to_bytes <= sizeof remote) {
 		memcpy(&remote, to, to_bytes);
 		remote_bytes = to_bytes;
