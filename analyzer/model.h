@@ -7,6 +7,7 @@
 
 #include "analyzer/pass/align.h"
 #include "analyzer/pass/parent.h"
+#include "analyzer/pass/place.h"
 #include "analyzer/pass/window.h"
 #include "analyzer/strings.h"
 
@@ -43,6 +44,7 @@ struct model {
 	struct model_options options;
 	struct store store;
 	struct windows windows;
+	struct placing placing;
 	struct conns conns;
 	struct links links;
 	struct alignment alignment;

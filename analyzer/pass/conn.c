@@ -467,8 +467,9 @@ static int stretch_compare(const void *a, const void *b)
 }
 
 /*
- * Bytes that moved while at least one holder was traced, and that no record of any holder has. Each counts
- * once, at the view that was there first.
+ * Bytes that moved between the first traced holder's coming and the last one's end, and that no record of any
+ * holder has: also those of somebody else who had the socket in between. Each counts once, at the view that
+ * knows of it first.
  */
 static int count_unseen(struct build *b, const uint32_t *members, uint32_t n, enum way way,
 			struct ranges *covered)
@@ -488,7 +489,7 @@ static int count_unseen(struct build *b, const uint32_t *members, uint32_t n, en
 	for (size_t i = 0; i < stretches.count && !err; i++) {
 		const struct stretch *s = &stretches.items[i];
 		struct view *v = &b->views.items[s->view];
-		uint64_t from = s->from > done ? s->from : done;
+		uint64_t from = i ? done : s->from;
 
 		if (s->to > from)
 			*(way == WAY_IN ? &v->unseen_in : &v->unseen_out) =

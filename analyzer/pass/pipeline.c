@@ -24,6 +24,11 @@ static int run_window(struct model *m)
 	return window_run(&m->store, &m->windows);
 }
 
+static int run_place(struct model *m)
+{
+	return place_run(&m->store, &m->placing);
+}
+
 static int run_conn(struct model *m)
 {
 	return conn_run(&m->store, &m->conns);
@@ -66,6 +71,11 @@ static void free_window(struct model *m)
 	window_free(&m->windows);
 }
 
+static void free_place(struct model *m)
+{
+	(void)m;
+}
+
 static void free_conn(struct model *m)
 {
 	conn_free(&m->conns);
@@ -102,6 +112,7 @@ static void free_model(struct model *m)
 }
 
 static const struct step steps[] = {
+    {"place", "store", "store placing", run_place, free_place},
     {"conn", "store", "conns", run_conn, free_conn},
     {"pair", "store conns", "links", run_pair, free_pair},
     {"align", "store conns links", "alignment, and all times of store conns links", run_align, free_align},

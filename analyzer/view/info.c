@@ -297,6 +297,8 @@ static void put_oddities(const struct model *m, struct out *out)
 		  out_count(m->parents.unexplained));
 	out_field(out, "orphan_records", "records of connections whose opening is lost",
 		  out_count(m->conns.orphan_records));
+	out_field(out, "placed_records", "of sockets in several processes: offsets that the others tell",
+		  out_count(m->placing.records));
 	out_field(out, "ambiguous_views", "connections that fit several others",
 		  out_count(m->links.ambiguous));
 	out_field(out, "unpaired_responses", "responses without a request",

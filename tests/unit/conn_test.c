@@ -313,6 +313,32 @@ static void test_same_cookie_other_socket(void **state)
 	end(s, &c);
 }
 
+/* Somebody who is not traced had the socket after the first holder closed it and before the next one came. */
+static void test_unseen_between(void **state)
+{
+	struct story *s = story_new();
+	uint32_t first = story_process(s, 0, 100, 1), next = story_process(s, 0, 101, 1);
+	struct story_end e = client;
+	struct conns c;
+
+	(void)state;
+	e.cookie = 7;
+	e.process = first;
+	story_open(s, &e, 1000, 2000);
+	story_move(s, OUT, first, 1, 0, any, 10, 0, 3000, 3100);
+	story_close(s, first, 1, 10, 0, 4000);
+	e.flags = RECORD_FLAG_SEEN;
+	e.process = next;
+	e.off_out = 35;
+	story_open(s, &e, 5000, 5000);
+	story_move(s, OUT, next, 1, 35, any, 5, 0, 6000, 6100);
+	story_close(s, next, 1, 40, 0, 7000);
+	c = run(s);
+	assert_int_equal(c.views[0].unseen_out + c.views[1].unseen_out, 25);
+	assert_int_equal(c.views[0].unseen_in + c.views[1].unseen_in, 0);
+	end(s, &c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +346,7 @@ int main(void)
 	    cmocka_unit_test(test_open_and_lists),
 	    cmocka_unit_test(test_unseen),
 	    cmocka_unit_test(test_unseen_shared),
+	    cmocka_unit_test(test_unseen_between),
 	    cmocka_unit_test(test_lost_open),
 	    cmocka_unit_test(test_descriptor_used_again),
 	    cmocka_unit_test(test_scopes),
