@@ -289,6 +289,44 @@ static const char *default_operation(const struct model *m, uint32_t span, char 
 	return text;
 }
 
+enum link_side model_side(const struct model *m, uint32_t span)
+{
+	const struct span *s = &m->spans.spans[span];
+	const struct rpc *rpc = &m->messages.rpcs[s->rpc];
+	const struct message *request = &m->messages.messages[rpc->request];
+	bool greeting = rpc->one_way && (request->flags & PROTO_PUSH) && (request->flags & PROTO_CONTROL);
+	bool sends = (s->side == SPAN_CLIENT) != greeting; /* a greeting is the answer to the connect */
+
+	return sends == (request->sender == LINK_SERVER) ? LINK_SERVER : LINK_CLIENT;
+}
+
+/* Of the views of an end the one that moved most. */
+static uint32_t busiest(const struct model *m, const struct end *e)
+{
+	uint32_t process = STORE_NONE;
+	uint64_t most = 0;
+
+	for (uint32_t i = 0; i < e->view_count; i++) {
+		const struct view *v = &m->conns.views[e->views[i]];
+
+		if (process != STORE_NONE && v->seen_in + v->seen_out <= most)
+			continue;
+		process = v->process;
+		most = v->seen_in + v->seen_out;
+	}
+	return process;
+}
+
+uint32_t model_process(const struct model *m, uint32_t number, enum link_side side)
+{
+	const struct link *l = &m->links.links[number];
+	uint32_t process = busiest(m, &l->ends[side]);
+
+	if (process == STORE_NONE && l->plain)
+		process = busiest(m, &m->links.links[pair_carrier(&m->conns, &m->links, number)].ends[side]);
+	return process;
+}
+
 static int set_names(struct model *m)
 {
 	uint32_t *services = calloc(m->store.process_count + 1ul, sizeof(*services));
@@ -300,18 +338,19 @@ static int set_names(struct model *m)
 		services[i] = add_text(m, m->store.processes[i].service);
 	for (uint32_t i = 0; i < m->spans.span_count; i++) {
 		const struct span *s = &m->spans.spans[i];
-		const struct rpc *rpc = &m->messages.rpcs[s->rpc];
 		struct node *node = &m->nodes[i];
-		unsigned int server = m->messages.protos[rpc->link].server;
+		uint32_t link;
 
 		node->service = services[s->process];
-		node->operation = m->messages.messages[rpc->request].operation;
+		node->operation = m->messages.messages[m->messages.rpcs[s->rpc].request].operation;
 		if (!node->operation || strcmp(model_protocol(m, i), "raw") == 0)
 			node->operation = add_text(m, default_operation(m, i, text, sizeof(text)));
-		if (s->peer == STORE_NONE)
-			node->peer =
-			    add_text(m, model_address(m, rpc->link, s->side == SPAN_CLIENT ? server : !server,
-						      text, sizeof(text)));
+		link = m->messages.rpcs[s->rpc].link;
+		node->other = s->peer == STORE_NONE ? model_process(m, link, !model_side(m, i))
+						    : m->spans.spans[s->peer].process;
+		if (node->other == STORE_NONE)
+			node->peer = add_text(m, model_address(m, pair_carrier(&m->conns, &m->links, link),
+							       !model_side(m, i), text, sizeof(text)));
 	}
 	free(services);
 	return 0;

@@ -19,7 +19,8 @@ struct node {
 	uint32_t root;	    /* span at the top of its trace */
 	uint32_t operation; /* string: of the request message; of a raw one: what can be said */
 	uint32_t service;   /* string: of the process */
-	uint32_t peer;	    /* string: address of the other end, if that was not traced; else 0 */
+	uint32_t other;	    /* process at the other end, STORE_NONE: it was not traced */
+	uint32_t peer;	    /* string: its address then; else 0 */
 	uint64_t start_ns;  /* of the span; of a server span that called before its request was there in full:
 			       when the first of its calls began */
 	uint64_t self_ns;   /* duration less the union of its synchronous children, which are clipped into it;
@@ -86,6 +87,13 @@ const char *model_protocol(const struct model *m, uint32_t span);
 
 /* Address of the other end, see model_address. NULL: it was traced. */
 const char *model_peer(const struct model *m, uint32_t span);
+
+/* Which end of its connection a span's process is. */
+enum link_side model_side(const struct model *m, uint32_t span);
+
+/* The process that stands for an end: of those that hold the socket (of a TLS session, that of what carries
+ * it), the one that moved most; STORE_NONE: the end was not traced. */
+uint32_t model_process(const struct model *m, uint32_t link, enum link_side side);
 
 /* Address of one end of a link: "10.0.0.7:6379", "unix /run/x.sock"; of a client only "10.0.0.7", for its
  * port means nothing. Written to `text`. */

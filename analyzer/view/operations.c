@@ -329,18 +329,21 @@ int operations_put(const struct model *m, struct out *out)
 /* ---- edges ---- */
 
 /* Who called, who answered: services, or the address of what was not traced. */
+static const char *other_end(const struct model *m, uint32_t span)
+{
+	uint32_t process = m->nodes[span].other;
+
+	return process == STORE_NONE ? model_peer(m, span) : m->store.processes[process].service;
+}
+
 static const char *caller(const struct model *m, uint32_t span)
 {
-	return span_at(m, span)->side == SPAN_CLIENT ? model_service(m, span) : model_peer(m, span);
+	return span_at(m, span)->side == SPAN_CLIENT ? model_service(m, span) : other_end(m, span);
 }
 
 static const char *answerer(const struct model *m, uint32_t span)
 {
-	const struct span *s = span_at(m, span);
-
-	if (s->side == SPAN_SERVER)
-		return model_service(m, span);
-	return s->peer == STORE_NONE ? model_peer(m, span) : model_service(m, s->peer);
+	return span_at(m, span)->side == SPAN_SERVER ? model_service(m, span) : other_end(m, span);
 }
 
 /* A server span whose client was traced is on the edge that the client makes. */

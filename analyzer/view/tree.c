@@ -158,16 +158,27 @@ static void put_notes(const struct model *m, uint32_t client, uint32_t server, c
 		text[at - 1] = 0;
 }
 
+/* Where a call was answered: by which process, STORE_NONE if that was not traced. */
+static uint32_t answerer(const struct model *m, uint32_t client, uint32_t server)
+{
+	return server != STORE_NONE ? m->spans.spans[server].process : m->nodes[client].other;
+}
+
+static const char *host_of(const struct model *m, uint32_t process)
+{
+	return m->store.hosts[m->store.processes[process].host].name;
+}
+
 static void put_line(const struct model *m, struct out *out, uint32_t client, uint32_t server)
 {
-	uint32_t any = server != STORE_NONE ? server : client;
+	uint32_t any = server != STORE_NONE ? server : client, process = answerer(m, client, server);
 	const struct span *s = &m->spans.spans[client != STORE_NONE ? client : server];
 	bool asks = s->side == SPAN_CLIENT;
 	char notes[96];
 	const struct out_value cells[LINE_COLUMNS] = {
 	    out_text(model_operation(m, any)),
-	    out_text(server != STORE_NONE ? model_host(m, server) : model_peer(m, client)),
-	    out_text(server != STORE_NONE ? model_service(m, server) : "not traced"),
+	    out_text(process != STORE_NONE ? host_of(m, process) : model_peer(m, client)),
+	    out_text(process != STORE_NONE ? m->store.processes[process].service : "not traced"),
 	    out_ns(model_total_ns(m, client != STORE_NONE ? client : server)),
 	    server != STORE_NONE ? out_ns(model_handle_ns(m, server)) : out_null(),
 	    server != STORE_NONE ? out_ns(m->nodes[server].self_ns) : out_null(),
@@ -213,10 +224,11 @@ static void draw_title(const struct model *m, uint32_t root, char *text, size_t 
 
 	if (s->side == SPAN_CLIENT)
 		snprintf(asker, sizeof(asker), "%s on %s", model_service(m, root), model_host(m, root));
-	else if (s->peer == STORE_NONE)
+	else if (node->other == STORE_NONE)
 		snprintf(asker, sizeof(asker), "%s, not traced", model_peer(m, root));
 	else
-		snprintf(asker, sizeof(asker), "someone");
+		snprintf(asker, sizeof(asker), "%s on %s", m->store.processes[node->other].service,
+			 host_of(m, node->other));
 	at += snprintf(text + at, size - (size_t)at, "%.200s", asker);
 	if (node->least < TREE_CERTAIN)
 		at += snprintf(text + at, size - (size_t)at, ", %.0f %% sure", (double)node->least * 100);
