@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "analyzer/err.h"
 
@@ -117,8 +118,32 @@ static int take_all(struct options *o, const char *value)
 	return 0;
 }
 
+static int take_by(struct options *o, const char *value)
+{
+	static const char *const names[] = {
+	    [MAP_BY_SERVICE] = "service", [MAP_BY_HOST] = "host", [MAP_BY_PROCESS] = "process"};
+
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!strcmp(names[i], value)) {
+			o->map.by = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int take_peers(struct options *o, const char *value)
+{
+	uint64_t peers;
+	int err = take_number(value, 10, &peers);
+
+	o->map.peers = peers < UINT32_MAX ? (uint32_t)peers : UINT32_MAX;
+	return err;
+}
+
 const struct opt opts[] = {
-    {"format", 0, "FORMAT", NULL, "how to print it: text (default) or json", take_format},
+    {"format", 0, "FORMAT", NULL, "how to print it: text (default) or json; a graph: dot, svg or png",
+     take_format},
     {"output", 'o', "FILE", NULL, "print to FILE instead of standard output", take_output},
     {"quiet", 'q', NULL, NULL, "say nothing on standard error but why there is no result", take_quiet},
     {"clock", 0, "CLOCK", NULL,
@@ -131,6 +156,9 @@ const struct opt opts[] = {
     {"slowest", 0, "N", "tree", "only the N traces that took longest, the longest first", take_slowest},
     {"cid", 0, "HEX", "tree", "only the traces that hold the message with this correlation ID", take_cid},
     {"op", 0, "NAME", "tree", "only the traces that hold an operation of this name", take_operation},
+    {"by", 0, "WHAT", "map", "a node for each service of a host (default), host or process", take_by},
+    {"peers", 0, "N", "map", "how many peers that were not traced have a node of their own (default 20)",
+     take_peers},
     {"help", 'h', NULL, NULL, "print this help; after a command: of that command", take_help},
     {"version", 'V', NULL, NULL, "print the version", take_version},
     {0}};
@@ -215,6 +243,30 @@ static int check_opts(const struct options *options, const bool *given)
 	return 0;
 }
 
+/* Can it be printed that way, here? Said before all the work. */
+static int check_format(const struct options *options)
+{
+	const char *program = out_lacks(options->format);
+
+	if (out_draws(options->format) && !options->command->draws) {
+		err_fail(NULL, "--format=%s: is for graphs, and %s has none", options->format,
+			 options->command->name);
+		return usage_error();
+	}
+	if (program) {
+		err_fail(NULL, "--format=%s: needs the program %s, which is not installed", options->format,
+			 program);
+		err_hint("install graphviz, or use --format=dot and draw it elsewhere");
+		return -EINVAL;
+	}
+	if (out_binary(options->format) && !options->output && isatty(STDOUT_FILENO)) {
+		err_fail(NULL, "--format=%s: is nothing for a terminal", options->format);
+		err_hint("-o FILE prints to a file");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int check_paths(const struct options *options)
 {
 	struct stat s;
@@ -245,7 +297,8 @@ int opt_parse(struct options *options, int argc, char **argv)
 	const struct opt_command *command;
 	int err;
 
-	*options = (struct options){.format = out_formats[0], .command = &opt_commands[0]};
+	*options = (struct options){
+	    .format = out_formats[0], .command = &opt_commands[0], .map.peers = MAP_PEERS_DEFAULT};
 	err = parse_opts(options, argc, argv, given);
 	if (err)
 		return err;
@@ -261,6 +314,7 @@ int opt_parse(struct options *options, int argc, char **argv)
 	if (options->help || options->version)
 		return 0;
 	err = check_opts(options, given);
+	err = err ? err : check_format(options);
 	return err ? err : check_paths(options);
 }
 

@@ -19,6 +19,7 @@ struct options {
 	bool quiet, help, version;
 	struct tree_options tree;
 	struct info_options info;
+	struct map_options map;
 	struct model_options model;
 	const struct opt_command *command;
 	char **paths; /* into argv */
@@ -29,6 +30,7 @@ struct opt_command {
 	const char *name;
 	const char *text;
 	enum opt_needs needs;
+	bool draws; /* a graph, too: what a format that draws can print */
 	int (*run)(const struct model *m, const struct options *o, struct out *out);
 };
 

@@ -4,30 +4,74 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "analyzer/out/format.h"
 
-static const struct out_format *const formats[] = {&out_format_text, &out_format_json};
+static const struct out_format *const formats[] = {&out_format_text, &out_format_json, &out_format_dot,
+						   &out_format_svg, &out_format_png};
 
-const char *const out_formats[] = {"text", "json", NULL};
+const char *const out_formats[] = {"text", "json", "dot", "svg", "png", NULL};
+
+static const struct out_format *find_format(const char *name)
+{
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (!strcmp(formats[i]->name, name))
+			return formats[i];
+	}
+	return NULL;
+}
+
+bool out_draws(const char *format)
+{
+	const struct out_format *f = find_format(format);
+
+	return f && f->drawing;
+}
+
+bool out_binary(const char *format)
+{
+	const struct out_format *f = find_format(format);
+
+	return f && f->binary;
+}
+
+/* Whether a directory of PATH has the program. */
+static bool is_installed(const char *program)
+{
+	const char *path = getenv("PATH");
+	char file[4096];
+
+	while (path && *path) {
+		int len = (int)strcspn(path, ":");
+
+		if (snprintf(file, sizeof(file), "%.*s/%s", len, path, program) < (int)sizeof(file) &&
+		    !access(file, X_OK))
+			return true;
+		path += len + (path[len] == ':');
+	}
+	return false;
+}
+
+const char *out_lacks(const char *format)
+{
+	const struct out_format *f = find_format(format);
+
+	return f && f->program && !is_installed(f->program) ? f->program : NULL;
+}
 
 struct out *out_open(const char *format, FILE *to)
 {
-	struct out *o;
+	const struct out_format *f = find_format(format);
+	struct out *o = f ? calloc(1, sizeof(*o)) : NULL;
 
-	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-		if (strcmp(formats[i]->name, format))
-			continue;
-		o = calloc(1, sizeof(*o));
-		if (!o)
-			return NULL;
-		*o = (struct out){.format = formats[i], .to = to};
-		__fsetlocking(to,
-			      FSETLOCKING_BYCALLER); /* one thread prints; locks cost a third of the time */
-		if (!formats[i]->open(o))
-			return o;
-		free(o);
-	}
+	if (!o)
+		return NULL;
+	*o = (struct out){.format = f, .to = to};
+	__fsetlocking(to, FSETLOCKING_BYCALLER); /* one thread prints; locks cost a third of the time */
+	if (!f->open(o))
+		return o;
+	free(o);
 	return NULL;
 }
 
@@ -110,6 +154,70 @@ void out_node_end(struct out *o)
 void out_tree_end(struct out *o)
 {
 	o->format->tree_end(o);
+}
+
+void out_graph_begin(struct out *o, const char *title)
+{
+	if (o->format->drawing)
+		o->format->drawing->graph_begin(o, title);
+}
+
+void out_group_begin(struct out *o, const char *label)
+{
+	if (o->format->drawing)
+		o->format->drawing->group_begin(o, label);
+}
+
+void out_group_end(struct out *o)
+{
+	if (o->format->drawing)
+		o->format->drawing->group_end(o);
+}
+
+void out_vertex(struct out *o, const struct out_vertex *v)
+{
+	if (o->format->drawing)
+		o->format->drawing->vertex(o, v);
+}
+
+void out_arc(struct out *o, const struct out_arc *a)
+{
+	if (o->format->drawing)
+		o->format->drawing->arc(o, a);
+}
+
+void out_graph_end(struct out *o)
+{
+	if (o->format->drawing)
+		o->format->drawing->graph_end(o);
+}
+
+/* ---- slots that print nothing ---- */
+
+void out_no_begin(struct out *o, const char *key, const char *title)
+{
+	(void)o, (void)key, (void)title;
+}
+
+void out_no_end(struct out *o)
+{
+	(void)o;
+}
+
+void out_no_field(struct out *o, const char *key, const char *title, struct out_value value)
+{
+	(void)o, (void)key, (void)title, (void)value;
+}
+
+void out_no_table(struct out *o, const char *key, const char *title, const struct out_column *columns,
+		  unsigned int n)
+{
+	(void)o, (void)key, (void)title, (void)columns, (void)n;
+}
+
+void out_no_row(struct out *o, const struct out_value *values)
+{
+	(void)o, (void)values;
 }
 
 /* ---- values ---- */

@@ -77,6 +77,15 @@ int out_close(struct out *o);
 /* Names of the formats, NULL-terminated; the first is the default. */
 extern const char *const out_formats[];
 
+/* Whether the format prints graphs, and nothing else of a document. */
+bool out_draws(const char *format);
+
+/* Whether what it prints is for no terminal. */
+bool out_binary(const char *format);
+
+/* What the format needs and this system has not; NULL: nothing. */
+const char *out_lacks(const char *format);
+
 void out_object_begin(struct out *o, const char *key, const char *title);
 void out_object_end(struct out *o);
 void out_field(struct out *o, const char *key, const char *title, struct out_value value);
@@ -98,5 +107,37 @@ void out_tree_begin(struct out *o, const char *key, const char *title, const str
 void out_node_begin(struct out *o, const struct out_value *values);
 void out_node_end(struct out *o);
 void out_tree_end(struct out *o);
+
+/* ---- graphs, for formats that draw; the others leave them out, so a view tells the same in tables ---- */
+
+enum out_tone {
+	OUT_TONE_PLAIN,
+	OUT_TONE_FAINT, /* dashed: known from one side only, or not certain */
+	OUT_TONE_ALERT, /* something went wrong there */
+};
+
+/* A point of the graph; `number` is the caller's name for it, once per graph. */
+struct out_vertex {
+	uint32_t number;
+	const char *label;
+	const char *detail; /* a second line, NULL: none */
+	enum out_tone tone;
+};
+
+struct out_arc {
+	uint32_t from, to;  /* numbers of vertices */
+	const char *label;  /* stands beside it: short */
+	const char *hint;   /* shown on demand, if the format can; NULL: none */
+	unsigned int width; /* 0 to 100 */
+	enum out_tone tone;
+};
+
+/* Vertices and groups of them in any order, then the arcs. Groups do not nest. */
+void out_graph_begin(struct out *o, const char *title);
+void out_group_begin(struct out *o, const char *label);
+void out_group_end(struct out *o);
+void out_vertex(struct out *o, const struct out_vertex *v);
+void out_arc(struct out *o, const struct out_arc *a);
+void out_graph_end(struct out *o);
 
 #endif

@@ -93,6 +93,27 @@ static void test_tree_options(void **state)
 	assert_int_equal(PARSE(&o, "tree", "--op=", "d"), -EINVAL);
 }
 
+static void test_map_options(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(PARSE(&o, "map", "d"), 0);
+	assert_int_equal(o.map.by, MAP_BY_SERVICE);
+	assert_int_equal(o.map.peers, MAP_PEERS_DEFAULT);
+	assert_int_equal(PARSE(&o, "map", "--by=process", "--peers=0", "--format=dot", "d"), 0);
+	assert_int_equal(o.map.by, MAP_BY_PROCESS);
+	assert_int_equal(o.map.peers, 0);
+	assert_int_equal(PARSE(&o, "map", "--by=host", "--peers=99999999999", "d"), 0);
+	assert_int_equal(o.map.by, MAP_BY_HOST);
+	assert_int_equal(o.map.peers, UINT32_MAX);
+	assert_int_equal(PARSE(&o, "map", "--by=", "d"), -EINVAL);
+	assert_int_equal(PARSE(&o, "map", "--peers=-1", "d"), -EINVAL);
+	assert_int_equal(PARSE(&o, "tree", "--by=host", "d"), -EINVAL);
+	assert_int_equal(PARSE(&o, "report", "--format=dot", "d"), -EINVAL); /* has no graph */
+	assert_int_equal(PARSE(&o, "--format=svg", "d"), -EINVAL);
+}
+
 static void test_help_needs_no_dump(void **state)
 {
 	struct options o;
@@ -209,6 +230,7 @@ int main(void)
 	    cmocka_unit_test(test_options_anywhere),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_tree_options),
+	    cmocka_unit_test(test_map_options),
 	    cmocka_unit_test(test_help_needs_no_dump),
 	    cmocka_unit_test(test_man_page_has_every_row),
 	    cmocka_unit_test(test_man_page_has_no_other_option),

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * dot.c - the graphs of a document in Graphviz's language. Groups are clusters; nothing else of the document
+ * is printed. Analyzer, one thread.
+ *
+ * Invariant: a text of a stranger stands between quotes, escaped twice: for a terminal (utf8_escape), and so
+ * that neither the language nor its labels (backslash, entities) find anything in it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/out/dot.h"
+#include "analyzer/out/utf8.h"
+
+#define LABEL_WIDTH_MAX 48u /* of what is drawn; a hint is not cut */
+
+int dot_open(struct out *o)
+{
+	o->state = calloc(1, sizeof(struct dot));
+	return o->state ? 0 : -ENOMEM;
+}
+
+void dot_close(struct out *o)
+{
+	struct dot *d = o->state;
+
+	vec_free(&d->text);
+	free(d);
+}
+
+/* Inside quotes; what is wider than `width` is cut, 0: nothing is. */
+static void put_text(struct out *o, const char *text, size_t width)
+{
+	struct dot *d = o->state;
+	const char *at;
+
+	if (vec_reserve(&d->text, UTF8_ESCAPED_BYTES(strlen(text)))) {
+		out_fail(o, -ENOMEM);
+		return;
+	}
+	utf8_escape(d->text.items, d->text.cap, text);
+	at = d->text.items;
+	for (size_t shown = 0; *at && (!width || shown < width); shown++) {
+		do {
+			if (*at == '"' || *at == '\\')
+				fputc('\\', o->to);
+			if (*at == '&')
+				fputs("&amp;", o->to);
+			else
+				fputc(*at, o->to);
+			at++;
+		} while ((*at & 0xc0) == 0x80);
+	}
+	if (*at)
+		fputs("…", o->to);
+}
+
+static void put_indent(struct out *o)
+{
+	const struct dot *d = o->state;
+
+	fputs(d->grouped ? "\t\t" : "\t", o->to);
+}
+
+static void graph_begin(struct out *o, const char *title)
+{
+	struct dot *d = o->state;
+
+	d->groups = 0;
+	fputs("digraph {\n"
+	      "\tgraph [rankdir=LR, ranksep=0.9, nodesep=0.25, labelloc=t, labeljust=l, fontsize=12,\n"
+	      "\t\tfontname=\"Helvetica,Arial,sans-serif\", label=\"",
+	      o->to);
+	put_text(o, title, 0);
+	fputs(
+	    "\"];\n"
+	    "\tnode [shape=box, style=\"rounded,filled\", fillcolor=white, color=\"#4a5568\", fontsize=11,\n"
+	    "\t\tmargin=\"0.12,0.05\", height=0.3, fontname=\"Helvetica,Arial,sans-serif\"];\n"
+	    "\tedge [color=\"#4a5568\", fontcolor=\"#2d3748\", fontsize=9, arrowsize=0.7,\n"
+	    "\t\tfontname=\"Helvetica,Arial,sans-serif\"];\n",
+	    o->to);
+}
+
+static void group_begin(struct out *o, const char *label)
+{
+	struct dot *d = o->state;
+
+	fprintf(o->to,
+		"\tsubgraph cluster_%u {\n"
+		"\t\tgraph [style=\"rounded,filled\", color=\"#cbd5e0\", fillcolor=\"#f4f6f9\", label=\"",
+		d->groups++);
+	put_text(o, label, LABEL_WIDTH_MAX);
+	fputs("\"];\n", o->to);
+	d->grouped = true;
+}
+
+static void group_end(struct out *o)
+{
+	struct dot *d = o->state;
+
+	fputs("\t}\n", o->to);
+	d->grouped = false;
+}
+
+static void put_tone(struct out *o, enum out_tone tone, const char *faint)
+{
+	if (tone == OUT_TONE_FAINT)
+		fputs(faint, o->to);
+	else if (tone == OUT_TONE_ALERT)
+		fputs(", color=\"#c53030\", fontcolor=\"#c53030\"", o->to);
+}
+
+static void vertex(struct out *o, const struct out_vertex *v)
+{
+	put_indent(o);
+	fprintf(o->to, "v%u [label=\"", v->number);
+	put_text(o, v->label, LABEL_WIDTH_MAX);
+	if (v->detail) {
+		fputs("\\n", o->to);
+		put_text(o, v->detail, LABEL_WIDTH_MAX);
+	}
+	fputs("\", tooltip=\"", o->to);
+	put_text(o, v->label, 0);
+	fputc('"', o->to);
+	put_tone(o, v->tone, ", style=\"rounded,dashed\", fontcolor=\"#4a5568\"");
+	fputs("];\n", o->to);
+}
+
+static void arc(struct out *o, const struct out_arc *a)
+{
+	unsigned int tenths = 8 + (a->width < 100 ? a->width : 100) * 32 / 100;
+
+	put_indent(o);
+	fprintf(o->to, "v%u -> v%u [label=\"", a->from, a->to);
+	for (const char *line = a->label; line; line = strchr(line, '\n')) {
+		size_t len;
+		char *copy;
+
+		line += line != a->label;
+		len = strcspn(line, "\n");
+		copy = strndup(line, len);
+		if (!copy)
+			out_fail(o, -ENOMEM);
+		else
+			put_text(o, copy, LABEL_WIDTH_MAX);
+		free(copy);
+		fputs(line[len] ? "\\n" : "", o->to);
+	}
+	fputs("\", tooltip=\"", o->to);
+	put_text(o, a->hint ? a->hint : "", 0);
+	fprintf(o->to, "\", penwidth=%u.%u", tenths / 10, tenths % 10);
+	put_tone(o, a->tone, ", style=dashed, color=\"#8a94a6\"");
+	fputs("];\n", o->to);
+}
+
+static void graph_end(struct out *o)
+{
+	fputs("}\n", o->to);
+}
+
+const struct out_drawing dot_drawing = {
+    .graph_begin = graph_begin,
+    .group_begin = group_begin,
+    .group_end = group_end,
+    .vertex = vertex,
+    .arc = arc,
+    .graph_end = graph_end,
+};
+
+const struct out_format out_format_dot = {
+    .name = "dot",
+    .drawing = &dot_drawing,
+    .open = dot_open,
+    .close = dot_close,
+    OUT_NO_DOCUMENT,
+};
