@@ -77,7 +77,7 @@ static void graph_begin(struct out *o, const char *title)
 	    "\"];\n"
 	    "\tnode [shape=box, style=\"rounded,filled\", fillcolor=white, color=\"#4a5568\", fontsize=11,\n"
 	    "\t\tmargin=\"0.12,0.05\", height=0.3, fontname=\"Helvetica,Arial,sans-serif\"];\n"
-	    "\tedge [color=\"#4a5568\", fontcolor=\"#2d3748\", fontsize=9, arrowsize=0.7,\n"
+	    "\tedge [color=\"#a3b3c9\", fontcolor=\"#1a202c\", fontsize=9, arrowsize=0.7,\n"
 	    "\t\tfontname=\"Helvetica,Arial,sans-serif\"];\n",
 	    o->to);
 }
@@ -108,7 +108,7 @@ static void put_tone(struct out *o, enum out_tone tone, const char *faint)
 	if (tone == OUT_TONE_FAINT)
 		fputs(faint, o->to);
 	else if (tone == OUT_TONE_ALERT)
-		fputs(", color=\"#c53030\", fontcolor=\"#c53030\"", o->to);
+		fputs(", color=\"#f0a0a0\", fontcolor=\"#a01c1c\"", o->to);
 }
 
 static void vertex(struct out *o, const struct out_vertex *v)
@@ -129,7 +129,7 @@ static void vertex(struct out *o, const struct out_vertex *v)
 
 static void arc(struct out *o, const struct out_arc *a)
 {
-	unsigned int tenths = 8 + (a->width < 100 ? a->width : 100) * 32 / 100;
+	unsigned int tenths = 8 + (a->width < 100 ? a->width : 100) * 24 / 100;
 
 	put_indent(o);
 	fprintf(o->to, "v%u -> v%u [label=\"", a->from, a->to);
@@ -150,7 +150,7 @@ static void arc(struct out *o, const struct out_arc *a)
 	fputs("\", tooltip=\"", o->to);
 	put_text(o, a->hint ? a->hint : "", 0);
 	fprintf(o->to, "\", penwidth=%u.%u", tenths / 10, tenths % 10);
-	put_tone(o, a->tone, ", style=dashed, color=\"#8a94a6\"");
+	put_tone(o, a->tone, ", style=dashed");
 	fputs("];\n", o->to);
 }
 

@@ -78,8 +78,8 @@ static void test_dot(void **state)
 	    "\t\tv7 [label=\"one\\ntwo\\\\tlines\", tooltip=\"one\"];\n"
 	    "\t}\n"
 	    "\tv8 [label=\"other\", tooltip=\"other\", style=\"rounded,dashed\", fontcolor=\"#4a5568\"];\n"
-	    "\tv7 -> v8 [label=\"short\\nlines\", tooltip=\"long\", penwidth=4.0];\n"
-	    "\tv8 -> v8 [label=\"\", tooltip=\"\", penwidth=4.0, color=\"#c53030\", fontcolor=\"#c53030\"];\n"
+	    "\tv7 -> v8 [label=\"short\\nlines\", tooltip=\"long\", penwidth=3.2];\n"
+	    "\tv8 -> v8 [label=\"\", tooltip=\"\", penwidth=3.2, color=\"#f0a0a0\", fontcolor=\"#a01c1c\"];\n"
 	    "}\n");
 	free(dot);
 }
