@@ -12,7 +12,7 @@
  *	pause=AT:T		RAW and the stamps stand still: the host sleeps
  *	tsc=KHZ base=T		stamps are ticks; RAW at the beginning
  *	as=TEXT boot=TEXT	the name and the boot in the dumps
- *	anchors=header		no reading of the clocks but the header's
+ *	anchors=header|none	no reading of the clocks but the header's, or none at all
  *	when=host:X ...		skew: the dumps that are of this host, also service: program: pid: netns:
  * Times have a unit (ns us ms s h d), rates ppm or ppb; ~ before a value: at random between -value and value.
  */
@@ -125,7 +125,8 @@ static bool read_clock_word(struct host_clock *c, const char *word, const char *
 	} else if (!strcmp(word, "boot")) {
 		c->boot_id = strdup(v);
 	} else if (!strcmp(word, "anchors")) {
-		c->no_anchors = !strcmp(v, "header");
+		c->no_header_anchor = !strcmp(v, "none");
+		c->no_anchors = c->no_header_anchor || !strcmp(v, "header");
 	} else if (!strcmp(word, "ntp")) {
 		c->ntp = true;
 	} else {

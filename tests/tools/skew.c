@@ -18,13 +18,15 @@
 #include "tests/tools/host_clock_read.h"
 #include "tests/tools/records.h"
 
+#define TRUTH_STEP_NS 10000000
+
 static const char usage[] = "usage: skew [--truth=FILE] [--seed=N] CLOCKS DIR DUMP...\n";
 
 /* A line of CLOCKS. */
 struct rule {
 	struct host_clock clock;
 	VEC(char *) whens;
-	bool used;
+	int64_t first_ns, last_ns; /* of its dumps, true time */
 };
 
 /* One kernel's stamps of one unit: the readings farthest apart. */
@@ -43,7 +45,6 @@ static VEC(struct rule) rules;
 static VEC(struct ticks) ticks;
 static VEC(struct kernel) kernels;
 static uint64_t epoch_ns = UINT64_MAX; /* true time 0 */
-static int64_t last_ns;
 
 static char *text(struct slice s)
 {
@@ -82,6 +83,7 @@ struct passage {
 	struct dump_header_read header;
 	struct ticks *ticks;
 	struct kernel *kernel;
+	struct rule *rule; /* NULL: keeps its clock */
 	struct host_clock *clock;
 	struct records records;
 	VEC(struct anchor) anchors;
@@ -112,8 +114,10 @@ static int64_t true_ns(const struct passage *p, uint64_t raw_ns)
 {
 	int64_t t = (int64_t)(raw_ns - p->kernel->raw_ns + p->kernel->real_ns - epoch_ns);
 
-	if (t > last_ns)
-		last_ns = t;
+	if (p->rule && t > p->rule->last_ns)
+		p->rule->last_ns = t;
+	if (p->rule && t < p->rule->first_ns)
+		p->rule->first_ns = t;
 	return t;
 }
 
@@ -146,7 +150,7 @@ static bool fits(const struct dump_header_read *h, const char *when)
 	give_up("when=%s: say host: service: program: pid: or netns:", when);
 }
 
-static struct host_clock *clock_of(const struct dump_header_read *h)
+static struct rule *rule_of(const struct dump_header_read *h)
 {
 	for (size_t i = 0; i < rules.count; i++) {
 		struct rule *r = &rules.items[i];
@@ -154,10 +158,8 @@ static struct host_clock *clock_of(const struct dump_header_read *h)
 
 		for (size_t k = 0; k < r->whens.count; k++)
 			found |= fits(h, r->whens.items[k]);
-		if (found) {
-			r->used = true;
-			return &r->clock;
-		}
+		if (found)
+			return r;
 	}
 	return NULL;
 }
@@ -179,7 +181,7 @@ static void read_rules(const char *path)
 		give_up("%s: %s", path, strerror(errno));
 	while (getline(&line, &cap, from) >= 0) {
 		char *name = strtok_r(line, " \t\n", &rest);
-		struct rule r = {0};
+		struct rule r = {.first_ns = INT64_MAX, .last_ns = INT64_MIN};
 
 		if (!name || *name == '#')
 			continue;
@@ -242,6 +244,8 @@ static void write_header(struct passage *p)
 		h.older.until = anchor_now(p, &r->older.until);
 	pack_start(&pack, object, sizeof(object));
 	dump_pack_header(&pack, &h);
+	if (p->clock->no_header_anchor)
+		hide_anchor(&pack);
 	write_frame(p->to, &pack);
 }
 
@@ -400,7 +404,8 @@ static void pass_over(const char *path, const char *directory, handle *each)
 			if (directory) {
 				p.ticks = ticks_of(&p.header);
 				p.kernel = kernel_of(&p.header);
-				p.clock = clock_of(&p.header);
+				p.rule = rule_of(&p.header);
+				p.clock = p.rule ? &p.rule->clock : NULL;
 				p.to = open_new(directory, path, &p);
 			}
 		}
@@ -436,8 +441,10 @@ static void tell_truth(const char *path)
 	if (!to)
 		give_up("%s: %s", path, strerror(errno));
 	for (size_t i = 0; i < rules.count; i++) {
-		if (rules.items[i].used)
-			write_truth(to, &rules.items[i].clock, epoch_ns, last_ns, 10000000);
+		struct rule *r = &rules.items[i];
+
+		if (r->first_ns <= r->last_ns)
+			write_truth(to, &r->clock, epoch_ns, r->first_ns, r->last_ns, TRUTH_STEP_NS);
 	}
 	must(!fclose(to));
 }

@@ -213,9 +213,9 @@ static int64_t ask(struct lane *l, struct place *p, uint32_t parent_thread, int6
 {
 	char bytes[HEAD_MAX];
 	int64_t there = awake_at(&hosts[p->host].clock, t + way_ns(l, p->parent, p->host));
-	uint32_t len =
-	    (uint32_t)snprintf(bytes, sizeof(bytes), "GET /l%u/h%u/%08llu HTTP/1.1\r\nHost: h%u\r\n\r\n",
-			       (unsigned int)(l - lanes), p->host, (unsigned long long)l->done, p->host);
+	uint32_t len = (uint32_t)snprintf(
+	    bytes, sizeof(bytes), "GET /l%u/h%u/%08llu HTTP/1.1\r\nHost: %s\r\n\r\n",
+	    (unsigned int)(l - lanes), p->host, (unsigned long long)l->done, hosts[p->host].clock.name);
 
 	emit_bytes(&hosts[p->parent], parent_thread, RECORD_OUT, p->conn[0], p->sent[0], bytes, len, t,
 		   t + CALL_NS);
@@ -382,7 +382,7 @@ static int64_t run_lanes(void)
 /* asker>server(what the server asks), children in order. */
 static void write_shape(FILE *to, const struct lane *l, const struct place *p)
 {
-	fprintf(to, "%s>%s", hosts[p->parent].clock.host, hosts[p->host].clock.host);
+	fprintf(to, "%s>%s", hosts[p->parent].clock.host, hosts[p->host].clock.name);
 	if (p->children.count)
 		fputc('(', to);
 	for (uint32_t i = 0; i < p->children.count; i++) {
@@ -401,7 +401,7 @@ static void tell_truth(int64_t until_ns)
 	if (!to)
 		give_up("%s: %s", set.truth, strerror(errno));
 	for (uint32_t i = 0; i < set.hosts; i++)
-		write_truth(to, &hosts[i].clock, EPOCH_NS, until_ns, set.truth_step_ns);
+		write_truth(to, &hosts[i].clock, EPOCH_NS, 0, until_ns, set.truth_step_ns);
 	for (uint32_t n = 0; n < set.lanes; n++) {
 		for (uint32_t i = 0; i < lanes[n].places[0].children.count; i++) {
 			const struct place *p = &lanes[n].places[lanes[n].places[0].children.items[i]];

@@ -102,6 +102,8 @@ static void start_host(struct host *h, uint32_t number, const char *directory)
 		give_up("%s: %s", path, strerror(errno));
 	pack_start(&pack, object, sizeof(object));
 	dump_pack_header(&pack, &header);
+	if (c->no_header_anchor)
+		hide_anchor(&pack);
 	write_frame(h->dump, &pack);
 	free(path);
 	free(service);
