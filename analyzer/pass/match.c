@@ -115,13 +115,15 @@ static void decide(const struct table *t, uint32_t *of_a, uint32_t *of_b)
 	for (uint32_t b = 0; b < m->b_count; b++) {
 		if (m->partner[b] != MATCH_NONE && (of_b[b] > 1 || of_a[m->partner[b]] > 1)) {
 			m->partner[b] = MATCH_NONE;
-			m->ambiguous++;
+			m->torn[m->a_count + b] = true;
 		}
 	}
 	for (uint32_t a = 0; a < m->a_count; a++)
-		m->ambiguous += of_a[a] > 0;
-	for (uint32_t b = 0; b < m->b_count; b++)
-		m->ambiguous -= m->partner[b] != MATCH_NONE;
+		m->torn[a] = of_a[a] > 0;
+	for (uint32_t b = 0; b < m->b_count; b++) {
+		if (m->partner[b] != MATCH_NONE)
+			m->torn[m->partner[b]] = false;
+	}
 }
 
 int match_run(struct match *m)
@@ -131,9 +133,9 @@ int match_run(struct match *m)
 	uint32_t *choices;
 	int err = -ENOMEM;
 
-	m->ambiguous = 0;
 	for (uint32_t b = 0; b < m->b_count; b++)
 		m->partner[b] = MATCH_NONE;
+	memset(m->torn, 0, ((size_t)m->a_count + m->b_count) * sizeof(*m->torn));
 	if (m->a_count == 0 || m->b_count == 0)
 		return 0;
 	if (t.width > m->a_count || (uint64_t)m->a_count * m->b_count <= FULL_MAX) {

@@ -9,6 +9,7 @@
 #ifndef DPROF_PASS_MATCH_H
 #define DPROF_PASS_MATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define MATCH_SURE   1000u /* of a join that nothing speaks against; one join more outweighs all else */
@@ -23,7 +24,7 @@ struct match {
 	uint32_t a_count, b_count;
 	const uint32_t *near; /* for each b, about which a it belongs to; ascending */
 	uint32_t *partner;    /* for each b: its a, or MATCH_NONE. Filled by match_run */
-	uint32_t ambiguous;   /* items of both lists that fit more than one. Filled by match_run */
+	bool *torn;	      /* for each a, then each b: it fits more than one. Filled by match_run */
 };
 
 #define MATCH_NONE UINT32_MAX

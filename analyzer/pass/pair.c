@@ -8,11 +8,13 @@
 #include "analyzer/pass/pair.h"
 
 #include "analyzer/hash.h"
+#include "analyzer/pass/incarnation.h"
 #include "analyzer/pass/join.h"
 #include "analyzer/pass/layer.h"
 #include "analyzer/pass/pair_key.h"
 #include "analyzer/pass/party.h"
 #include "analyzer/pass/ranges.h"
+#include "analyzer/pass/weigh.h"
 #include "analyzer/vec.h"
 
 /* A link in the making. */
@@ -20,6 +22,7 @@ struct draft {
 	uint64_t base;
 	uint64_t open_ns;
 	uint32_t client, server; /* parties; STORE_NONE: not traced */
+	uint32_t incarnation;
 };
 
 struct pairing {
@@ -65,6 +68,12 @@ static bool is_listener(const struct pairing *p, const struct address *a)
 	       bsearch(a, p->listeners.items, p->listeners.count, sizeof(*a), address_compare);
 }
 
+/* The two ends know the connection by different addresses. */
+static bool is_translated(enum join_class join)
+{
+	return join == JOIN_DNAT || join == JOIN_FINGERPRINT || join == JOIN_PROXY;
+}
+
 /*
  * Whether party a, of the other end b (NULL: not traced), opened the connection: by the call that made it,
  * else by who is known to accept there, else by the ports, as the kernel gives openers high ones. What is
@@ -74,6 +83,8 @@ static bool is_client(const struct pairing *p, const struct party *a, const stru
 {
 	enum view_role other = b ? b->role : VIEW_UNKNOWN;
 
+	if (b && is_translated(a->join))
+		return weigh_side(a) == WEIGH_OPENER;
 	if (a->role != VIEW_UNKNOWN && a->role != other)
 		return a->role == VIEW_CLIENT;
 	if (a->role == VIEW_UNKNOWN && other != VIEW_UNKNOWN)
@@ -98,16 +109,19 @@ static int add_drafts(struct pairing *p)
 	for (uint32_t i = 0; i < p->parties.count && !err; i++) {
 		const struct party *a = &p->parties.items[i], *b = NULL;
 		struct draft d = {.open_ns = a->open_ns};
+		const struct party *opener;
 		bool client;
 
 		if (a->partner < i)
 			continue;
 		if (a->partner != STORE_NONE)
 			b = &p->parties.items[a->partner];
-		if (b && b->open_ns < d.open_ns)
-			d.open_ns = b->open_ns;
-		d.base = pair_base(p->store, a, b);
 		client = is_client(p, a, b);
+		opener = client ? a : b;
+		if (b && (b->clock == a->clock ? b->open_ns < d.open_ns : opener == b))
+			d.open_ns = b->open_ns;
+		d.base = b && is_translated(a->join) ? pair_base(p->store, opener, NULL)
+						     : pair_base(p->store, a, b);
 		d.client = client ? i : a->partner;
 		d.server = client ? a->partner : i;
 		err = vec_push(&p->drafts, d);
@@ -143,7 +157,7 @@ static int link_compare(const void *a, const void *b)
 	return vec_compare(x->key, y->key);
 }
 
-static struct link link_make(const struct pairing *p, const struct draft *d, uint32_t incarnation)
+static struct link link_make(const struct pairing *p, const struct draft *d)
 {
 	const struct party *client = d->client == STORE_NONE ? NULL : &p->parties.items[d->client];
 	const struct party *server = d->server == STORE_NONE ? NULL : &p->parties.items[d->server];
@@ -151,16 +165,17 @@ static struct link link_make(const struct pairing *p, const struct draft *d, uin
 	struct link l = {.join = client && server ? any->join : JOIN_NONE,
 			 .apart = client && server ? APART_ALONE : any->apart,
 			 .bits = client && server ? any->bits : 0,
-			 .incarnation = incarnation,
+			 .incarnation = d->incarnation,
 			 .open_ns = d->open_ns,
 			 .plain = any->random != NULL,
 			 .covered = {UINT64_MAX, UINT64_MAX}};
-	bool second = client ? pair_is_second(client, server) : !pair_is_second(server, NULL);
+	bool alone = !server || is_translated(any->join);
+	bool second = client ? pair_is_second(client, alone ? NULL : server) : !pair_is_second(server, NULL);
 
 	/* one socket connected to itself: both ends are one */
 	if (any->hash[0] == any->hash[1])
 		second = false;
-	l.key = pair_link_key(d->base, incarnation, second);
+	l.key = pair_link_key(d->base, d->incarnation, second);
 	l.address[LINK_CLIENT] = client ? client->local : server->remote;
 	l.address[LINK_SERVER] = server ? server->local : client->remote;
 	for (int side = 0; side < 2; side++) {
@@ -245,29 +260,70 @@ static int count_mismatched(const struct pairing *p, const struct draft *d, stru
 		return 0;
 	client = &p->parties.items[d->client];
 	server = &p->parties.items[d->server];
-	err = party_compare(p->store, p->conns, client, server, SIZE_MAX, &found);
+	err = party_compare(p->store, p->conns, client, server, l->shift[LINK_CLIENT], SIZE_MAX, &found);
 	if (!err)
-		err = party_compare(p->store, p->conns, server, client, SIZE_MAX, &found);
+		err = party_compare(p->store, p->conns, server, client, 0, SIZE_MAX, &found);
 	l->mismatched = found.different;
+	if (!l->bits)
+		l->bits = found.worth / 4 < UINT32_MAX ? (uint32_t)(found.worth / 4) : UINT32_MAX;
+	return err;
+}
+
+/* Numbers the drafts of one base. 0 or -ENOMEM. */
+static int order_base(const struct pairing *p, struct draft *drafts, size_t n)
+{
+	struct incarnation *items = calloc(n, sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t ends[2] = {drafts[i].client, drafts[i].server};
+
+		items[i].number = (uint32_t)i;
+		for (int side = 0; side < 2; side++) {
+			if (ends[side] == STORE_NONE)
+				continue;
+			items[i].known[side] = true;
+			items[i].clock[side] = p->parties.items[ends[side]].clock;
+			items[i].open_ns[side] = p->parties.items[ends[side]].open_ns;
+		}
+	}
+	incarnation_sort(items, n);
+	for (size_t i = 0; i < n; i++)
+		drafts[items[i].number].incarnation = (uint32_t)i;
+	free(items);
+	return 0;
+}
+
+static int order_drafts(struct pairing *p)
+{
+	size_t end;
+	int err = 0;
+
+	vec_sort(&p->drafts, draft_by_base);
+	for (size_t i = 0; i < p->drafts.count && !err; i = end) {
+		for (end = i + 1;
+		     end < p->drafts.count && p->drafts.items[end].base == p->drafts.items[i].base; end++)
+			;
+		if (end - i > 1)
+			err = order_base(p, &p->drafts.items[i], end - i);
+	}
 	return err;
 }
 
 static int add_links(struct pairing *p, struct links *out)
 {
 	struct ranges scratch[2] = {{0}, {0}};
-	uint32_t incarnation = 0;
-	int err = 0;
+	int err = order_drafts(p);
 
 	out->links = calloc(p->drafts.count + 1, sizeof(*out->links));
 	if (!out->links)
 		return -ENOMEM;
-	vec_sort(&p->drafts, draft_by_base);
 	for (size_t i = 0; i < p->drafts.count && !err; i++) {
 		const struct draft *d = &p->drafts.items[i];
 		struct link *l = &out->links[i];
 
-		incarnation = i && d->base == d[-1].base ? incarnation + 1 : 0;
-		*l = link_make(p, d, incarnation);
+		*l = link_make(p, d);
 		take_covered(p->conns, l);
 		err = count_bytes(p, l, scratch);
 		if (!err)

@@ -2,23 +2,11 @@
 /* party.c - see party.h. Analyzer, one thread; pure but for memory. */
 #include "analyzer/pass/party.h"
 
+#include "analyzer/pass/heads.h"
 #include "analyzer/pass/ranges.h"
 #include "analyzer/vec.h"
 
 #define SLACK_NS 1000 /* stamps of two processors */
-
-/* Captured bytes at a stream offset. */
-struct head {
-	uint64_t off;
-	const uint8_t *bytes;
-	uint32_t len;
-};
-
-struct heads {
-	struct head *items;
-	size_t count;
-	size_t cap;
-};
 
 static const uint32_t *list_of(const struct view *v, enum party_way way, uint32_t *n)
 {
@@ -127,107 +115,27 @@ struct party party_make(const struct store *store, const struct conns *conns, co
 
 /* ---- bytes ---- */
 
-/* Where in a view's list to begin, so that no record that reaches beyond `off` is left out. */
-static uint32_t list_find(const struct store_record *records, const uint32_t *list, uint32_t n, uint64_t off)
-{
-	uint32_t low = 0, high = n;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		const struct store_record *r = &records[list[middle]];
-
-		if (r->len == 0 || r->off > off)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low > 0 ? low - 1 : 0;
-}
-
-static int head_compare(const void *a, const void *b)
-{
-	const struct head *x = a, *y = b;
-
-	if (x->off != y->off)
-		return vec_compare(x->off, y->off);
-	return vec_compare(x->len, y->len);
-}
-
-/* Offsets of calls that raced are only likely: their bytes prove nothing. */
-#define UNSURE (RECORD_FLAG_RACE | RECORD_FLAG_LATE)
-
-static int heads_gather(const struct store *store, const struct conns *conns, const struct party *p,
-			enum party_way way, uint64_t from, size_t limit, struct heads *out)
-{
-	int err = 0;
-
-	out->count = 0;
-	for (uint32_t i = 0; i < p->view_count && !err; i++) {
-		const struct view *v = &conns->views[p->views[i]];
-		const struct store_record *records = store->processes[v->process].records;
-		size_t taken = 0;
-		uint32_t n;
-		const uint32_t *list = list_of(v, way, &n);
-
-		for (uint32_t k = list_find(records, list, n, from); k < n && taken < limit && !err; k++) {
-			const struct store_record *r = &records[list[k]];
-			uint32_t len = r->data_len < r->len ? r->data_len : r->len;
-
-			if (len == 0 || (r->flags & UNSURE) || r->off + len < r->off)
-				continue;
-			err = vec_push(out, (struct head){r->off, r->data, len});
-			taken++;
-		}
-	}
-	vec_sort(out, head_compare);
-	return err;
-}
-
-static bool is_masked(uint8_t byte)
-{
-	return byte == RECORD_MASK || byte == RECORD_MASK_NUMBER;
-}
-
-static void heads_compare(const struct heads *a, const struct heads *b, struct agreement *out)
-{
-	size_t i = 0, j = 0;
-
-	while (i < a->count && j < b->count) {
-		const struct head *x = &a->items[i], *y = &b->items[j];
-		uint64_t from = x->off > y->off ? x->off : y->off;
-		uint64_t x_end = x->off + x->len, y_end = y->off + y->len;
-		uint64_t to = x_end < y_end ? x_end : y_end;
-
-		for (uint64_t at = from; at < to; at++) {
-			uint8_t sent = x->bytes[at - x->off], received = y->bytes[at - y->off];
-
-			if (sent == received)
-				out->same++;
-			else if (!is_masked(sent) && !is_masked(received))
-				out->different++; /* what only one end masked says nothing */
-		}
-		if (x_end <= y_end)
-			i++;
-		else
-			j++;
-	}
-}
-
 int party_compare(const struct store *store, const struct conns *conns, const struct party *from,
-		  const struct party *to, size_t limit, struct agreement *out)
+		  const struct party *to, uint64_t shift, size_t limit, struct agreement *out)
 {
-	uint64_t sent = from->first_off[PARTY_OUT], received = to->first_off[PARTY_IN];
+	uint64_t sent = from->first_off[PARTY_OUT];
+	uint64_t received = to->first_off[PARTY_IN] > shift ? to->first_off[PARTY_IN] - shift : 0;
 	uint64_t start = sent > received ? sent : received;
 	struct heads a = {0}, b = {0};
 	int err = heads_gather(store, conns, from, PARTY_OUT, start, limit, &a);
 
 	if (!err)
-		err = heads_gather(store, conns, to, PARTY_IN, start, limit, &b);
+		err = heads_gather(store, conns, to, PARTY_IN, ranges_end(start, shift), limit, &b);
 	if (!err)
-		heads_compare(&a, &b, out);
+		heads_compare(&a, &b, shift, out);
 	vec_free(&a);
 	vec_free(&b);
 	return err;
+}
+
+uint64_t party_shift(const struct party *a, const struct party *b)
+{
+	return a->header[PARTY_OUT] ? 0 : b->header[PARTY_IN];
 }
 
 /* ---- time ---- */
@@ -246,23 +154,22 @@ const struct store_record *party_first(const struct store *store, const struct c
 		if (n == 0)
 			continue;
 		r = &store->processes[v->process].records[list[0]];
-		if (r->len > 0 && !(r->flags & UNSURE) && (!first || r->off < first->off))
+		if (r->len > 0 && !(r->flags & HEADS_UNSURE) && (!first || r->off < first->off))
 			first = r;
 	}
 	return first;
 }
 
-/* The entry of the call that sent the byte at `off`, 0 if no record has it. */
-static uint64_t sent_at(const struct store *store, const struct conns *conns, const struct party *p,
-			uint64_t off)
+uint64_t party_sent_at(const struct store *store, const struct conns *conns, const struct party *p,
+		       uint64_t off)
 {
 	for (uint32_t i = 0; i < p->view_count; i++) {
 		const struct view *v = &conns->views[p->views[i]];
 		const struct store_record *records = store->processes[v->process].records;
-		uint32_t k = list_find(records, v->out, v->out_count, off);
+		uint32_t k = heads_find(records, v->out, v->out_count, off);
 		const struct store_record *r = k < v->out_count ? &records[v->out[k]] : NULL;
 
-		if (r && !(r->flags & UNSURE) && r->off <= off && off < ranges_end(r->off, r->len))
+		if (r && !(r->flags & HEADS_UNSURE) && r->off <= off && off < ranges_end(r->off, r->len))
 			return r->t0_ns;
 	}
 	return 0;
@@ -277,5 +184,5 @@ bool party_in_time(const struct store *store, const struct conns *conns, const s
 		return true;
 	if (from->opened && from->open_ns > r->t1_ns + SLACK_NS)
 		return false;
-	return sent_at(store, conns, from, r->off) <= r->t1_ns + SLACK_NS;
+	return party_sent_at(store, conns, from, r->off) <= r->t1_ns + SLACK_NS;
 }

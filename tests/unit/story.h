@@ -73,7 +73,8 @@ static inline void *story_keep(struct story *s, const void *bytes, size_t len)
 
 static inline uint32_t story_process(struct story *s, uint32_t clock, uint64_t pid, uint64_t ppid)
 {
-	static char boot[STORY_CLOCKS_MAX][8] = {"boot-a", "boot-b", "boot-c", "boot-d"};
+	static char boot[STORY_CLOCKS_MAX][8] = {"boot-a", "boot-b", "boot-c", "boot-d",
+						 "boot-e", "boot-f", "boot-g", "boot-h"};
 	uint32_t number = s->store.process_count++;
 	struct store_process *p = &s->processes[number];
 
