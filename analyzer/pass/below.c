@@ -169,8 +169,11 @@ int below_run(struct below *b, const struct store *store, const struct conns *co
 
 		if (m->sender == known && carried(store, conns, &m->sent, true, &c))
 			m->received = stream_transfer(&b->cipher[side], STREAM_RECEIVED, c.from, c.to);
-		else if (m->sender != known && carried(store, conns, &m->received, false, &c))
-			m->sent = stream_transfer(&b->cipher[!side], STREAM_SENT, c.from, c.to);
+		else if (m->sender != known && carried(store, conns, &m->received, false, &c) &&
+			 c.from >= carrier->shift[!side])
+			m->sent =
+			    stream_transfer(&b->cipher[!side], STREAM_SENT, c.from - carrier->shift[!side],
+					    c.to - carrier->shift[!side]);
 	}
 	return err;
 }

@@ -78,7 +78,8 @@ static void guess_link(const struct conns *conns, const struct link *link, const
 	const struct proto *raw = proto_find("raw");
 	bool known = is_side_known(conns, link);
 	struct sample start = sample_take(streams, 0);
-	bool whole = streams[0].start == 0 && streams[1].start == 0 && start.len[0] && start.len[1];
+	bool whole = streams[0].start == streams[0].base && streams[1].start == streams[1].base &&
+		     start.len[0] && start.len[1];
 	unsigned int guesses = whole ? 1 : GUESSES_MAX;
 
 	*out = (struct link_proto){.proto = raw, .server = LINK_SERVER};

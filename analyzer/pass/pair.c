@@ -157,6 +157,25 @@ static int link_compare(const void *a, const void *b)
 	return vec_compare(x->key, y->key);
 }
 
+/* What a proxy put in front of the opener's bytes. */
+static void take_header(const struct party *client, const struct party *server, struct link *l)
+{
+	uint32_t sent = client ? client->header[PARTY_OUT] : 0,
+		 received = server ? server->header[PARTY_IN] : 0;
+
+	if (client && server && is_translated(l->join))
+		l->shift[LINK_CLIENT] = party_shift(client, server);
+	if (!l->shift[LINK_CLIENT])
+		l->header[LINK_CLIENT] = sent ? sent : received;
+	if (!client && server->named.family)
+		l->address[LINK_CLIENT] = server->named;
+}
+
+static uint64_t minus(uint64_t off, uint64_t shift)
+{
+	return off == UINT64_MAX ? off : off > shift ? off - shift : 0;
+}
+
 static struct link link_make(const struct pairing *p, const struct draft *d)
 {
 	const struct party *client = d->client == STORE_NONE ? NULL : &p->parties.items[d->client];
@@ -178,6 +197,7 @@ static struct link link_make(const struct pairing *p, const struct draft *d)
 	l.key = pair_link_key(d->base, d->incarnation, second);
 	l.address[LINK_CLIENT] = client ? client->local : server->remote;
 	l.address[LINK_SERVER] = server ? server->local : client->remote;
+	take_header(client, server, &l);
 	for (int side = 0; side < 2; side++) {
 		const struct party *party = side == LINK_CLIENT ? client : server;
 
@@ -200,8 +220,8 @@ static void take_covered(const struct conns *conns, struct link *l)
 
 			if (v->covered_out < l->covered[side])
 				l->covered[side] = v->covered_out;
-			if (v->covered_in < l->covered[!side])
-				l->covered[!side] = v->covered_in;
+			if (minus(v->covered_in, l->shift[!side]) < l->covered[!side])
+				l->covered[!side] = minus(v->covered_in, l->shift[!side]);
 		}
 	}
 }
@@ -209,7 +229,7 @@ static void take_covered(const struct conns *conns, struct link *l)
 /* ---- bytes ---- */
 
 static int moved_ranges(const struct store *store, const struct conns *conns, const struct end *e,
-			enum party_way way, struct ranges *out)
+			enum party_way way, uint64_t shift, struct ranges *out)
 {
 	int err = 0;
 
@@ -223,7 +243,7 @@ static int moved_ranges(const struct store *store, const struct conns *conns, co
 		for (uint32_t k = 0; k < n && !err; k++) {
 			const struct store_record *r = &records[list[k]];
 
-			err = ranges_add(out, r->off, ranges_end(r->off, r->len));
+			err = ranges_add(out, minus(r->off, shift), minus(ranges_end(r->off, r->len), shift));
 		}
 	}
 	ranges_merge(out);
@@ -237,9 +257,10 @@ static int count_bytes(const struct pairing *p, struct link *l, struct ranges sc
 	for (int side = 0; side < 2 && !err; side++) {
 		uint64_t sent, received;
 
-		err = moved_ranges(p->store, p->conns, &l->ends[side], PARTY_OUT, &scratch[0]);
+		err = moved_ranges(p->store, p->conns, &l->ends[side], PARTY_OUT, 0, &scratch[0]);
 		if (!err)
-			err = moved_ranges(p->store, p->conns, &l->ends[!side], PARTY_IN, &scratch[1]);
+			err = moved_ranges(p->store, p->conns, &l->ends[!side], PARTY_IN, l->shift[side],
+					   &scratch[1]);
 		sent = ranges_bytes(&scratch[0]);
 		received = ranges_bytes(&scratch[1]);
 		l->bytes_joined[side] = ranges_overlap(&scratch[0], &scratch[1]);
@@ -364,6 +385,8 @@ int pair_run(const struct store *store, const struct conns *conns, struct links 
 	for (uint32_t i = 0; !err && i < sockets.socket_count; i++) {
 		err = vec_push(&p.parties, party_make(store, conns, &sockets.views[sockets.first[i]],
 						      sockets.first[i + 1] - sockets.first[i]));
+		if (!err)
+			err = party_read_header(store, conns, vec_last(&p.parties));
 		if (!err)
 			pair_hash(store, conns, vec_last(&p.parties));
 	}

@@ -45,6 +45,8 @@ struct link {
 	uint32_t bits;	   /* of evidence that the bytes at both ends are the same, beside what `join` says */
 	uint64_t shift[2]; /* by link_side of the sender: what was put in front of its stream on the way, so
 			      the receiver's offsets are larger by that */
+	uint64_t header[2];   /* by sender: bytes that its stream begins with at both ends (or at the one
+				 known),   and that are a proxy's: no message */
 	uint32_t incarnation; /* k-th connection of this pair of addresses, from 0 */
 	uint64_t key;	      /* hash of addresses and incarnation: cids derive from it */
 	uint64_t open_ns, close_ns;

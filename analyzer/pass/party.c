@@ -3,6 +3,7 @@
 #include "analyzer/pass/party.h"
 
 #include "analyzer/pass/heads.h"
+#include "analyzer/pass/preface.h"
 #include "analyzer/pass/ranges.h"
 #include "analyzer/vec.h"
 
@@ -114,6 +115,41 @@ struct party party_make(const struct store *store, const struct conns *conns, co
 }
 
 /* ---- bytes ---- */
+
+static int read_way(const struct store *store, const struct conns *conns, struct party *p, enum party_way way)
+{
+	const struct store_record *first = party_first(store, conns, p, way);
+	uint8_t bytes[PREFACE_LOOK_BYTES];
+	struct heads heads = {0};
+	struct preface found;
+	int err;
+
+	if (!first || first->off || !first->data_len || (first->data[0] != 'P' && first->data[0] != '\r'))
+		return 0;
+	err = heads_gather(store, conns, p, way, 0, sizeof(bytes), &heads);
+	found = preface_read(bytes, heads_copy(&heads, 0, bytes, sizeof(bytes)));
+	vec_free(&heads);
+	if (err)
+		return err;
+	p->header[way] = found.len;
+	if (way == PARTY_IN)
+		p->named = found.from;
+	return 0;
+}
+
+/* It goes from who opened to who accepted. */
+int party_read_header(const struct store *store, const struct conns *conns, struct party *p)
+{
+	int err = 0;
+
+	if (p->random)
+		return 0;
+	if (p->role != VIEW_CLIENT)
+		err = read_way(store, conns, p, PARTY_IN);
+	if (!err && p->role != VIEW_SERVER && !p->header[PARTY_IN])
+		err = read_way(store, conns, p, PARTY_OUT);
+	return err;
+}
 
 int party_compare(const struct store *store, const struct conns *conns, const struct party *from,
 		  const struct party *to, uint64_t shift, size_t limit, struct agreement *out)

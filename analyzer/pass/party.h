@@ -41,6 +41,9 @@ enum party_way { PARTY_IN, PARTY_OUT };
 struct party party_make(const struct store *store, const struct conns *conns, const uint32_t *views,
 			uint32_t n);
 
+/* Looks for a header of the PROXY protocol. 0 or -ENOMEM. */
+int party_read_header(const struct store *store, const struct conns *conns, struct party *p);
+
 /* How the captured bytes that `from` sent and `to` received compare; at most `limit` records of each are
  * looked at. The receiver's offsets are larger by `shift`. */
 struct agreement {

@@ -25,8 +25,24 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* A record as a piece of the stream: `front` bytes of what its end moved are not of it, and the offsets at
+ * that end are larger by `shift`. Its len is 0 if nothing is left. */
+static struct piece make_piece(const struct stream *s, const struct store_record *r, uint64_t front,
+			       uint64_t shift)
+{
+	uint64_t from = r->off > front ? r->off : front;
+	uint64_t to = ranges_end(r->off, r->len);
+
+	if (to <= from)
+		return (struct piece){0};
+	return (struct piece){.off = from - shift,
+			      .end = least(to - shift, s->cipher),
+			      .record = r,
+			      .skip = (uint32_t)(from - r->off)};
+}
+
 static int add_pieces(struct stream *s, const struct store *store, const struct conns *conns,
-		      const struct end *e, enum stream_end which)
+		      const struct end *e, enum stream_end which, uint64_t shift)
 {
 	struct pieces *to = &s->pieces[which];
 	int err = 0;
@@ -39,12 +55,15 @@ static int add_pieces(struct stream *s, const struct store *store, const struct 
 
 		for (uint32_t k = 0; k < n && !err; k++) {
 			const struct store_record *r = &records[list[k]];
+			struct piece piece = make_piece(s, r, s->base + shift, shift);
 
-			if (r->len == 0 || r->off >= s->cipher)
+			if (r->len == 0 || (r->off >= shift && r->off - shift >= s->cipher))
 				break;
-			err =
-			    vec_push(to, (struct piece){r->off, least(ranges_end(r->off, r->len), s->cipher),
-							r, e->views[i], list[k]});
+			if (!piece.record)
+				continue;
+			piece.view = e->views[i];
+			piece.index = list[k];
+			err = vec_push(to, piece);
 		}
 	}
 	if (e->view_count > 1)
@@ -56,7 +75,7 @@ static int add_pieces(struct stream *s, const struct store *store, const struct 
 
 /* How far an end can look: from where it came in, to what it counted when it closed. */
 static void take_limits(struct stream *s, const struct store *store, const struct conns *conns,
-			const struct end *e, enum stream_end which)
+			const struct end *e, enum stream_end which, uint64_t shift)
 {
 	for (uint32_t i = 0; i < e->view_count; i++) {
 		const struct view *v = &conns->views[e->views[i]];
@@ -64,6 +83,7 @@ static void take_limits(struct stream *s, const struct store *store, const struc
 		const struct store_record *close;
 		struct counts c;
 
+		first = first > shift ? first - shift : 0;
 		if (first < s->start)
 			s->start = first;
 		if (v->close_record == STORE_NONE)
@@ -78,6 +98,7 @@ static void take_limits(struct stream *s, const struct store *store, const struc
 			if (said[k] == COUNT_UNKNOWN)
 				continue;
 			s->closed = true;
+			said[k] = said[k] > shift ? said[k] - shift : 0;
 			if (least(said[k], s->cipher) > s->end)
 				s->end = least(said[k], s->cipher);
 		}
@@ -94,7 +115,8 @@ static bool is_unsure(const struct piece *p)
 /* What a piece captured ends here. */
 static uint64_t head_end(const struct piece *p)
 {
-	uint64_t end = ranges_end(p->off, p->record->data_len);
+	uint32_t len = p->record->data_len > p->skip ? p->record->data_len - p->skip : 0;
+	uint64_t end = ranges_end(p->off, len);
 
 	return end < p->end ? end : p->end;
 }
@@ -107,7 +129,7 @@ static int take_head(struct stream *s, const struct piece *p, uint64_t from, uin
 
 	if (from >= to)
 		return 0;
-	err = vec_append(&s->bytes, p->record->data + (from - p->off), (size_t)(to - from));
+	err = vec_append(&s->bytes, p->record->data + p->skip + (from - p->off), (size_t)(to - from));
 	if (err)
 		return err;
 	if (last && last->off + last->len == from) {
@@ -137,7 +159,7 @@ static struct piece *choose(struct piece *x, struct piece *y, uint64_t at)
 static struct piece *next_head(const struct pieces *list, size_t *i, uint64_t at)
 {
 	while (*i < list->count &&
-	       (list->items[*i].record->data_len == 0 || head_end(&list->items[*i]) <= at))
+	       (list->items[*i].record->data_len <= list->items[*i].skip || head_end(&list->items[*i]) <= at))
 		(*i)++;
 	return *i < list->count ? &list->items[*i] : NULL;
 }
@@ -180,6 +202,18 @@ static int burst_compare(const void *a, const void *b)
 	return vec_compare(x->off, y->off);
 }
 
+/* The ends that have a record that begins there. */
+static uint8_t ends_at(const struct stream *s, uint64_t off)
+{
+	uint8_t ends = 0;
+
+	for (int end = 0; end < 2; end++) {
+		if (s->pieces[end].count && s->pieces[end].items[0].off == off)
+			ends |= (uint8_t)(1 << end);
+	}
+	return ends;
+}
+
 static int gather_bursts(struct stream *s)
 {
 	size_t kept = 0;
@@ -194,6 +228,8 @@ static int gather_bursts(struct stream *s)
 					       (struct burst){list->items[i].off, (uint8_t)(1 << end)});
 		}
 	}
+	if (!err && s->base && s->start == s->base && s->end > s->base)
+		err = vec_push(&s->bursts, (struct burst){s->base, ends_at(s, s->base)});
 	if (err || s->bursts.count == 0)
 		return err;
 	vec_sort(&s->bursts, burst_compare);
@@ -216,6 +252,7 @@ int stream_build(struct stream *s, const struct store *store, const struct conns
 	vec_clear(&s->runs);
 	vec_clear(&s->bytes);
 	vec_clear(&s->bursts);
+	s->base = link->header[sender];
 	s->start = UINT64_MAX;
 	s->end = 0;
 	s->cipher = link->covered[sender];
@@ -224,14 +261,16 @@ int stream_build(struct stream *s, const struct store *store, const struct conns
 		const struct end *e = &link->ends[end == STREAM_SENT ? sender : !sender];
 
 		vec_clear(&s->pieces[end]);
-		err = add_pieces(s, store, conns, e, end);
-		take_limits(s, store, conns, e, end);
+		err = add_pieces(s, store, conns, e, end, end == STREAM_SENT ? 0 : link->shift[sender]);
+		take_limits(s, store, conns, e, end, end == STREAM_SENT ? 0 : link->shift[sender]);
 	}
 	ranges_merge(&s->covered);
 	if (s->covered.count && vec_last(&s->covered)->to > s->end)
 		s->end = vec_last(&s->covered)->to;
 	if (s->covered.count && s->covered.items[0].from < s->start)
 		s->start = s->covered.items[0].from;
+	if (s->start < s->base)
+		s->start = s->base;
 	if (s->start > s->end)
 		s->start = s->end;
 	if (!err)

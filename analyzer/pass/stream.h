@@ -19,6 +19,7 @@ struct piece {
 	const struct store_record *record;
 	uint32_t view;
 	uint32_t index; /* of the record in its process */
+	uint32_t skip;	/* bytes at its start that are not of the stream, but of a header in front of it */
 };
 
 struct pieces {
@@ -54,6 +55,7 @@ struct stream {
 		struct burst *items;
 		size_t count, cap;
 	} bursts;
+	uint64_t base;	 /* where the first message begins: 0, or behind a proxy's header */
 	uint64_t start;	 /* first offset that any end could see */
 	uint64_t end;	 /* offset behind the last byte known to have moved */
 	uint64_t cipher; /* ciphertext from there on is left out: its plaintext is another link's */

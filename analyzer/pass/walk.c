@@ -430,7 +430,7 @@ int walk_run(struct walk *w, struct walk_link *l)
 		walker->stream = &w->streams[dir];
 		walker->at = walker->stream->start;
 		walker->last = STORE_NONE;
-		walker->sure = walker->stream->start == 0;
+		walker->sure = walker->stream->start == walker->stream->base;
 		if (!walker->sure)
 			note_gap(&s, dir);
 		l->lossy |= ranges_missing(&walker->stream->covered, walker->at, walker->stream->end) > 0;

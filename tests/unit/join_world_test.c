@@ -245,6 +245,11 @@ static const struct row rows[] = {
     {"snat, no ids", {.road = ROAD_SNAT, .capture = true, .conns = 300}, 0},
     {"snat, no bytes, one clock", {.road = ROAD_SNAT, .one_clock = true, .apart = true, .conns = 300}, 20},
     {"snat, no bytes", {.road = ROAD_SNAT, .conns = 300}, 0},
+    {"header, ids", {.road = ROAD_HEADER, .capture = true, .ids = true, .conns = 300}, 99},
+    {"header, no ids", {.road = ROAD_HEADER, .capture = true, .conns = 300}, 99},
+    {"header, ports again, losses",
+     {.road = ROAD_HEADER, .capture = true, .ids = true, .reuse = true, .lossy = true, .conns = 300},
+     80},
     {"few, ids", {.road = ROAD_SNAT, .capture = true, .ids = true, .conns = 3}, 0},
 };
 
