@@ -247,7 +247,8 @@ static const char *unix_path(const struct model *m, const struct link *link, cha
 				return text;
 			}
 		}
-	return "unix";
+	snprintf(text, size, "unix");
+	return text;
 }
 
 const char *model_address(const struct model *m, uint32_t number, enum link_side side, char *text,
@@ -260,7 +261,9 @@ const char *model_address(const struct model *m, uint32_t number, enum link_side
 	if (a->family == ENDPOINT_UNIX)
 		return unix_path(m, link, text, size);
 	inet_ntop(a->family == ENDPOINT_IPV6 ? AF_INET6 : AF_INET, a->addr, host, sizeof(host));
-	if (m->messages.protos[number].server != side)
+	if (!a->family) /* the record that tells of the connection is lost */
+		snprintf(text, size, "unknown address");
+	else if (m->messages.protos[number].server != side)
 		snprintf(text, size, "%s", host);
 	else if (a->family == ENDPOINT_IPV6)
 		snprintf(text, size, "[%s]:%u", host, a->port);
@@ -285,6 +288,8 @@ static const char *default_operation(const struct model *m, uint32_t span, char 
 	}
 	if (server->family == ENDPOINT_UNIX)
 		return unix_path(m, link, text, size);
+	if (!server->family)
+		return "unknown port";
 	snprintf(text, size, "port %u", server->port);
 	return text;
 }
