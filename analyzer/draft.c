@@ -63,6 +63,26 @@ void draft_meet(struct draft *d, const struct dump_header_read *h)
 	d->older = h->older;
 }
 
+void draft_add_reading(struct draft *d, const struct anchor *a, bool follows)
+{
+	const struct clock_reading reading = {a->stamp, a->raw_ns, a->real_ns, 0, 0};
+	struct draft_clock *c = &d->readings;
+
+	if (!clock_reading_is_sane(&reading))
+		return;
+	if (!c->readings++)
+		c->first_raw_ns = a->raw_ns;
+	if (!follows)
+		return;
+	if (a->raw_ns < c->last_raw_ns) {
+		uint64_t back_ns = c->last_raw_ns - a->raw_ns;
+
+		c->disordered++;
+		c->back_ns = back_ns > c->back_ns ? back_ns : c->back_ns;
+	}
+	c->last_raw_ns = a->raw_ns;
+}
+
 int draft_begin(struct draft *d, const struct dump_header_read *h)
 {
 	struct store_process *p = &d->process;
@@ -265,6 +285,7 @@ struct filling {
 	const struct clock *clock;
 	int unit;
 	uint32_t skip; /* records of the block to pass over */
+	struct clock_cursor begin, at;
 };
 
 static void note_thread(struct store_process *p, struct store_thread *t, const struct record *r,
@@ -301,13 +322,16 @@ static int fill_record(void *to, const struct record *r, struct slice data)
 	struct store_process *p = f->process;
 	struct store_record *s = &p->records[p->record_count];
 
+	uint64_t ns[2];
+
 	if (f->skip) {
 		f->skip--;
 		return 0;
 	}
+	clock_place(f->clock, f->unit, &f->at, r->t0, r->t1, ns);
 	*s = (struct store_record){
-	    .t0_ns = clock_ns(f->clock, f->unit, r->t0),
-	    .t1_ns = clock_ns(f->clock, f->unit, r->t1),
+	    .t0_ns = ns[0],
+	    .t1_ns = ns[1],
 	    .off = r->off,
 	    .data = data.bytes,
 	    .data_len = (uint32_t)data.len,
@@ -334,6 +358,16 @@ static void *grown(void *items, size_t count, size_t item_bytes)
 	if (count & (count - 1))
 		return items;
 	return realloc(items, (count ? count * 2 : 1) * item_bytes);
+}
+
+/* The thread is done: its clock went back so often. */
+static void note_back(struct filling *f)
+{
+	struct store_process *p = f->process;
+
+	p->back_records = add_up(p->back_records, f->at.back);
+	p->back_ns = f->at.back_ns > p->back_ns ? f->at.back_ns : p->back_ns;
+	f->at = f->begin;
 }
 
 static int add_thread(struct store_process *p, const struct draft_block *b)
@@ -382,6 +416,7 @@ static int fill_block(struct filling *f, struct draft_block *b, struct step step
 	int err;
 
 	if (step.new_thread) {
+		note_back(f);
 		err = add_thread(p, b);
 		if (err)
 			return err;
@@ -440,16 +475,16 @@ static int place_windows(struct draft *d, const struct clock *clock)
 	p->older = (struct store_older){
 	    .segments = d->older.segments, .records = d->older.records, .bytes = d->older.bytes};
 	if (d->older.segments)
-		p->older.until_ns = clock_ns(clock, d->unit, d->older.until.stamp);
+		p->older.until_ns = clock_anchor_ns(clock, d->unit, &d->older.until);
 	p->windows = calloc(d->windows.count + 1, sizeof(*p->windows));
 	if (!p->windows)
 		return -ENOMEM;
 	for (size_t i = 0; i < d->windows.count; i++) {
 		struct draft_window *w = &d->windows.items[i];
-		uint64_t opened_ns = clock_ns(clock, d->unit, w->read.opened.stamp), closed_ns = UINT64_MAX;
+		uint64_t opened_ns = clock_anchor_ns(clock, d->unit, &w->read.opened), closed_ns = UINT64_MAX;
 
 		if (w->read.closed.stamp)
-			closed_ns = clock_ns(clock, d->unit, w->read.closed.stamp);
+			closed_ns = clock_anchor_ns(clock, d->unit, &w->read.closed);
 		if (closed_ns < p->older.until_ns)
 			continue; /* its records are gone */
 		if (opened_ns < p->older.until_ns) {
@@ -474,7 +509,10 @@ static int place_windows(struct draft *d, const struct clock *clock)
 int draft_finish(struct draft *d, const struct clock *clock, bool keep_stamps, uint64_t *accepted,
 		 struct store *store, struct store_process *process)
 {
-	struct filling filling = {.process = &d->process, .clock = clock, .unit = d->unit};
+	struct filling filling = {.process = &d->process,
+				  .clock = clock,
+				  .unit = d->unit,
+				  .begin = clock_begin(clock, d->unit, d->readings.first_raw_ns)};
 	struct walk w = {0};
 	uint64_t lost = 0;
 	int err = allocate_records(d, keep_stamps);
@@ -489,6 +527,7 @@ int draft_finish(struct draft *d, const struct clock *clock, bool keep_stamps, u
 		accepted[b->part] += b->count - step.skip;
 		err = fill_block(&filling, b, step, store);
 	}
+	note_back(&filling);
 	for (uint32_t i = 0; i < d->process.thread_count; i++)
 		lost = add_up(lost, d->process.threads[i].dropped);
 	if (lost > d->process.dropped)

@@ -22,9 +22,20 @@ struct draft_window {
 	char *why; /* owned */
 };
 
+/* What its dump says of the clocks. */
+struct draft_clock {
+	uint64_t readings;     /* that can be */
+	uint64_t first_raw_ns; /* of the first of them */
+	uint64_t last_raw_ns;  /* of the last in this file */
+	uint64_t disordered;   /* are before the one before them */
+	uint64_t back_ns;      /* the most */
+	bool guessed;	       /* no dump of its boot has one */
+};
+
 struct draft {
 	struct store_process process; /* facts of the header and the end; owned */
 	char *host, *boot_id;
+	struct draft_clock readings;
 	uint32_t clock;	  /* number of the boot's clock in load.c */
 	int unit;	  /* of its stamps, in that clock */
 	uint64_t segment; /* the last file's number; 0: it is the only one */
@@ -50,6 +61,9 @@ bool draft_is(const struct draft *d, const struct dump_header_read *header);
 
 /* Another header of the same dump: of a later file, perhaps. */
 void draft_meet(struct draft *d, const struct dump_header_read *header);
+
+/* Another reading of the clocks in its dump. */
+void draft_add_reading(struct draft *d, const struct anchor *a, bool follows);
 
 /* Checks a block and enters it; takes over the object's memory if 0. -EBADMSG, -ENOMEM. */
 int draft_add_block(struct draft *d, struct slice object, uint32_t part);

@@ -58,6 +58,16 @@ static int new_draft(struct loader *l, const struct dump_header_read *h, const c
 	return err;
 }
 
+/* A reading of the clocks; `follows`: it was written after those before it. */
+static int add_reading(struct reading *r, const struct anchor *a, bool follows)
+{
+	struct loader *l = r->loader;
+	uint32_t number = (uint32_t)(r->draft - l->drafts.items);
+
+	draft_add_reading(r->draft, a, follows);
+	return clock_add(&l->boots.items[r->draft->clock].clock, r->draft->unit, number, a);
+}
+
 /* Ends the part that is being read, and adds up. */
 static int end_part(struct reading *r)
 {
@@ -106,7 +116,8 @@ static int read_header(struct reading *r, struct slice object)
 	draft_meet(r->draft, &h);
 	r->part = (uint32_t)l->parts.count - 1;
 	r->part_first = r->draft->blocks.count;
-	return clock_add(&l->boots.items[r->draft->clock].clock, r->draft->unit, &h.anchor);
+	r->draft->readings.last_raw_ns = 0;
+	return add_reading(r, &h.anchor, true);
 }
 
 struct anchors {
@@ -125,14 +136,13 @@ static void take_anchor(void *to, const struct anchor *a)
 /* All anchors of an object, or none if it is bad. */
 static int read_anchors(struct reading *r, struct slice object)
 {
-	struct clock *clock = &r->loader->boots.items[r->draft->clock].clock;
 	struct anchors anchors = {0};
 	int err = dump_read_anchors(object, take_anchor, &anchors);
 
 	if (!err)
 		err = anchors.err;
 	for (size_t i = 0; !err && i < anchors.list.count; i++)
-		err = clock_add(clock, r->draft->unit, &anchors.list.items[i]);
+		err = add_reading(r, &anchors.list.items[i], true);
 	vec_free(&anchors.list);
 	return err;
 }
@@ -140,16 +150,15 @@ static int read_anchors(struct reading *r, struct slice object)
 /* Its edges are readings of the clocks, too. */
 static int read_window(struct reading *r, struct slice object)
 {
-	struct clock *clock = &r->loader->boots.items[r->draft->clock].clock;
 	struct dump_window_read w;
 	int err = dump_read_window(object, &w);
 
 	if (!err)
 		err = draft_add_window(r->draft, &w);
 	if (!err)
-		err = clock_add(clock, r->draft->unit, &w.opened);
+		err = add_reading(r, &w.opened, false);
 	if (!err && w.closed.stamp)
-		err = clock_add(clock, r->draft->unit, &w.closed);
+		err = add_reading(r, &w.closed, false);
 	return err;
 }
 

@@ -17,6 +17,8 @@
 #include "analyzer/err.h"
 #include "analyzer/loader.h"
 
+#define SHORT_BOOT 8 /* characters of a boot id that people need to see */
+
 int load_note(struct loader *l, const char *path, const char *format, ...)
 {
 	struct store *s = l->store;
@@ -156,45 +158,23 @@ static int open_input(struct loader *l, char *path)
 
 /* ---- putting the store together ---- */
 
-/* Order of the processes in the store: host name, program, pid, start, boot. */
+/* Order of the processes in the store: host name, clock, program, pid, start. */
 static int compare_drafts(const void *a, const void *b, void *from)
 {
-	const struct draft *drafts = from, *x = &drafts[*(const uint32_t *)a],
-			   *y = &drafts[*(const uint32_t *)b];
+	const struct loader *l = from;
+	const struct draft *x = &l->drafts.items[*(const uint32_t *)a],
+			   *y = &l->drafts.items[*(const uint32_t *)b];
 	int order = strcmp(x->host, y->host);
 
+	if (!order)
+		order = strcmp(l->store->clocks[x->clock].boot_id, l->store->clocks[y->clock].boot_id);
 	if (!order)
 		order = strcmp(x->process.program, y->process.program);
 	if (!order)
 		order = vec_compare(x->process.pid, y->process.pid);
 	if (!order)
 		order = vec_compare(x->process.start_ns, y->process.start_ns);
-	return order ? order : strcmp(x->boot_id, y->boot_id);
-}
-
-/* One clock per boot. */
-static int build_clocks(struct loader *l)
-{
-	struct store *s = l->store;
-	int err = 0;
-
-	s->clocks = calloc(l->boots.count + 1, sizeof(*s->clocks));
-	if (!s->clocks)
-		return -ENOMEM;
-	for (size_t i = 0; !err && i < l->boots.count; i++) {
-		struct boot *b = &l->boots.items[i];
-
-		err = clock_fit(&b->clock);
-		s->clocks[s->clock_count++] = (struct store_clock){
-		    .boot_id = b->id,
-		    .anchors = b->clock.used,
-		    .bad_anchors = b->clock.bad,
-		    .error_ns = b->clock.error_ns,
-		    .guessed = b->clock.guessed,
-		};
-		b->id = NULL;
-	}
-	return err;
+	return order;
 }
 
 /* The host of a draft, entered if new: a name on a kernel. Drafts come in order of host name. */
@@ -216,25 +196,87 @@ static int find_host(struct store *s, const struct draft *d, uint32_t *host)
 	return 0;
 }
 
+/* What tells clocks of one boot id apart: "#2", or "". */
+static const char *boot_part(const char *boot_id)
+{
+	const char *part = strrchr(boot_id, '#');
+
+	return part ? part : boot_id + strlen(boot_id);
+}
+
+/* How much of the boot ids of hosts [first, end) tells them apart: eight characters, or as many more as it
+ * takes. */
+static int short_boot(const struct store *s, uint32_t first, uint32_t end)
+{
+	size_t len = SHORT_BOOT;
+
+	for (uint32_t i = first + 1; i < end; i++) {
+		const char *a = s->clocks[s->hosts[i - 1].clock].boot_id, *a_end = boot_part(a);
+		const char *b = s->clocks[s->hosts[i].clock].boot_id, *b_end = boot_part(b);
+		size_t same = 0;
+
+		while (a + same < a_end && b + same < b_end && a[same] == b[same])
+			same++;
+		if (same >= len && (a + same < a_end || b + same < b_end))
+			len = same + 1;
+	}
+	return len < INT16_MAX ? (int)len : INT16_MAX;
+}
+
+/* Hosts of one name are told apart by their boots, wherever they are named: NAME@BOOT. */
+static int name_apart(struct loader *l, uint32_t first, uint32_t end)
+{
+	struct store *s = l->store;
+	int len = short_boot(s, first, end), err;
+	char where[300];
+
+	snprintf(where, sizeof(where), "host %.250s", s->hosts[first].name);
+	err = load_note(l, where, "%u machines, or boots of one, have this name: shown with their boot ids",
+			end - first);
+	for (uint32_t i = first; i < end && !err; i++) {
+		const char *boot_id = s->clocks[s->hosts[i].clock].boot_id, *part = boot_part(boot_id);
+		int most = part - boot_id < len ? (int)(part - boot_id) : len;
+		char *name;
+
+		if (asprintf(&name, "%s@%.*s%s", s->hosts[i].name, most, boot_id, part) < 0)
+			return -ENOMEM;
+		free(s->hosts[i].name);
+		s->hosts[i].name = name;
+	}
+	return err;
+}
+
+/* Hosts are in order of their names. */
+static int name_hosts(struct loader *l)
+{
+	const struct store *s = l->store;
+	int err = 0;
+
+	for (uint32_t first = 0, end; first < s->host_count && !err; first = end) {
+		for (end = first + 1; end < s->host_count; end++)
+			if (strcmp(s->hosts[first].name, s->hosts[end].name))
+				break;
+		if (end - first > 1)
+			err = name_apart(l, first, end);
+	}
+	return err;
+}
+
 static int build_process(struct loader *l, struct draft *d, uint64_t *accepted)
 {
 	struct store *s = l->store;
 	struct store_process *p = &s->processes[s->process_count];
-	const struct boot *boot = &l->boots.items[d->clock];
+	const struct draft_clock readings = d->readings;
 	uint32_t host = 0, clock = d->clock;
 	int err = find_host(s, d, &host);
 
 	if (err)
 		return err;
-	err = draft_finish(d, &boot->clock, l->keep_stamps, accepted, s, p);
+	err = draft_finish(d, &l->boots.items[clock].clock, l->keep_stamps, accepted, s, p);
 	p->host = host;
 	p->clock = clock;
 	s->process_count++;
-	if (!err && boot->clock.guessed && p->record_count)
-		err =
-		    load_note(l, p->path,
-			      "the clock was read too seldom to know how long a tick is: times are guesses");
-	return err;
+	return err ? err : clocks_tell_process(l, &readings, p);
 }
 
 /* Processes in their order; process_of[draft] is filled in. */
@@ -254,7 +296,7 @@ static int build_processes(struct loader *l, uint64_t *accepted, uint32_t *proce
 	for (uint32_t i = 0; i < n; i++)
 		order[i] = i;
 	if (n)
-		qsort_r(order, n, sizeof(*order), compare_drafts, l->drafts.items);
+		qsort_r(order, n, sizeof(*order), compare_drafts, l);
 	for (size_t i = 0; !err && i < n; i++) {
 		process_of[order[i]] = s->process_count;
 		err = build_process(l, &l->drafts.items[order[i]], accepted);
@@ -292,10 +334,14 @@ static int build_store(struct loader *l)
 {
 	uint64_t *accepted = calloc(l->parts.count + 1, sizeof(*accepted));
 	uint32_t *process_of = calloc(l->drafts.count + 1, sizeof(*process_of));
-	int err = accepted && process_of ? build_clocks(l) : -ENOMEM;
+	int err = accepted && process_of ? clocks_build(l) : -ENOMEM;
 
 	if (!err)
 		err = build_processes(l, accepted, process_of);
+	if (!err)
+		err = name_hosts(l);
+	if (!err)
+		err = clocks_tell(l);
 	if (!err)
 		err = report_copies(l, accepted, process_of);
 	free(accepted);

@@ -31,6 +31,7 @@ struct part {
 struct boot {
 	char *id;
 	struct clock clock;
+	uint32_t parts; /* clocks that its dumps turned out to have; 0: one */
 };
 
 struct loader {
@@ -74,6 +75,13 @@ int load_note(struct loader *l, const char *path, const char *format, ...)
 
 /* Reads a file of `size` bytes. 0 whatever it holds, or -ENOMEM. */
 int intake_file(struct loader *l, uint32_t input, int fd, uint64_t size);
+
+/* Fits the clocks and enters them; a draft may get another one than that of its boot. 0 or -ENOMEM. */
+int clocks_build(struct loader *l);
+
+/* Say what is not as it should be with the clock of one dump, and with the clocks. 0 or -ENOMEM. */
+int clocks_tell_process(struct loader *l, const struct draft_clock *d, const struct store_process *p);
+int clocks_tell(struct loader *l);
 
 /* Says why a file gave nothing; says what of a file is missing, if anything is. 0 or -ENOMEM. */
 int damage_refuse(struct reading *r, int fd);

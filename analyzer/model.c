@@ -434,6 +434,39 @@ uint64_t model_handle_ns(const struct model *m, uint32_t span)
 	return s->peer == STORE_NONE ? 0 : model_total_ns(m, s->peer);
 }
 
+bool model_crosses(const struct model *m, uint32_t span, uint32_t server)
+{
+	const struct span *a = &m->spans.spans[span], *b = &m->spans.spans[server];
+
+	return m->store.processes[a->process].clock != m->store.processes[b->process].clock;
+}
+
+bool model_outside(const struct model *m, uint32_t span, struct outside *o)
+{
+	const struct span *client = &m->spans.spans[span], *server = &m->spans.spans[client->peer];
+	uint64_t total_ns, handle_ns, there_ns, bound_ns;
+	uint32_t a, b;
+
+	if (client->side != SPAN_CLIENT || client->peer == STORE_NONE || client->open || client->one_way ||
+	    server->open)
+		return false;
+	a = m->store.processes[client->process].clock;
+	b = m->store.processes[server->process].clock;
+	total_ns = model_total_ns(m, span);
+	handle_ns = model_total_ns(m, client->peer);
+	*o = (struct outside){.total_ns = total_ns > handle_ns ? total_ns - handle_ns : 0};
+	o->bound_ns = align_bound_ns(&m->alignment, a, b, m->nodes[span].start_ns);
+	bound_ns = align_bound_ns(&m->alignment, a, b, client->end_ns);
+	o->bound_ns = bound_ns > o->bound_ns ? bound_ns : o->bound_ns;
+	if (o->bound_ns == ALIGN_UNKNOWN)
+		return true;
+	there_ns = m->nodes[client->peer].start_ns;
+	there_ns = there_ns > m->nodes[span].start_ns ? there_ns - m->nodes[span].start_ns : 0;
+	o->request_ns = there_ns < o->total_ns ? there_ns : o->total_ns;
+	o->response_ns = o->total_ns - o->request_ns;
+	return true;
+}
+
 const char *model_host(const struct model *m, uint32_t span)
 {
 	return m->store.hosts[m->store.processes[m->spans.spans[span].process].host].name;

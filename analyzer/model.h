@@ -76,6 +76,20 @@ uint64_t model_total_ns(const struct model *m, uint32_t span);
 /* Of a server span its total, of a client span that of its peer, 0 if that was not traced. */
 uint64_t model_handle_ns(const struct model *m, uint32_t span);
 
+/* The time of a call that its server did not handle: on the way there, and on the way back. Where the two
+ * have clocks of their own, how it splits can be wrong by the bound; the sum is free of that. */
+struct outside {
+	uint64_t total_ns;
+	uint64_t request_ns, response_ns;
+	uint64_t bound_ns; /* ALIGN_UNKNOWN: their clocks are not aligned, it is not split */
+};
+
+/* Of a client span. False: not known, for its server was not traced or it has no answer. */
+bool model_outside(const struct model *m, uint32_t span, struct outside *o);
+
+/* Do a call and its server have clocks of their own? */
+bool model_crosses(const struct model *m, uint32_t span, uint32_t server);
+
 /* What a span is called where: host name, service, operation, target and status as text; the other end's
  * address if it is not traced. */
 const char *model_host(const struct model *m, uint32_t span);

@@ -43,8 +43,10 @@ void store_free(struct store *s)
 	for (uint32_t i = 0; i < s->host_count; i++)
 		free(s->hosts[i].name);
 	free(s->hosts);
-	for (uint32_t i = 0; i < s->clock_count; i++)
+	for (uint32_t i = 0; i < s->clock_count; i++) {
 		free(s->clocks[i].boot_id);
+		free(s->clocks[i].steps);
+	}
 	free(s->clocks);
 	for (uint32_t i = 0; i < s->note_count; i++) {
 		free(s->notes[i].path);

@@ -94,9 +94,11 @@ struct store_process {
 	char *end_reason;	/* NULL: no end object; killed and not salvaged, cut, or still running */
 	uint64_t dropped;	/* sum of what the end object and the LOST records say, the larger */
 	uint64_t untraced_threads, untraced_conns;
-	uint64_t io_uring;	      /* rings whose I/O passed dprof by */
-	uint64_t missing;	      /* records known to be missing; without an end there may be more */
-	bool damaged;		      /* something of the file could not be read */
+	uint64_t io_uring; /* rings whose I/O passed dprof by */
+	uint64_t missing;  /* records known to be missing; without an end there may be more */
+	bool damaged;	   /* something of the file could not be read */
+	uint64_t back_records,
+	    back_ns; /* whose stamps are more than a second before those of their thread; the most */
 	struct store_record *records; /* thread by thread */
 	struct store_stamps *stamps;  /* by record; NULL unless asked for */
 	uint32_t record_count;
@@ -109,18 +111,33 @@ struct store_process {
 };
 
 struct store_host {
-	char *name;
+	char *name; /* with @ and a short boot id if others have the same */
 	uint32_t clock;
+};
+
+/* A clock's CLOCK_REALTIME jumped against CLOCK_MONOTONIC_RAW: it was set, or RAW stood still while the
+ * machine slept. by_ns 0: the stamps broke against RAW. */
+struct store_step {
+	uint64_t at_ns;	    /* on the timeline of the clock */
+	uint64_t within_ns; /* it was so far from there at most: between two readings */
+	int64_t by_ns;
+	bool followed; /* the timeline jumps with it, for no process was there on both sides */
 };
 
 /* One kernel's clock. */
 struct store_clock {
-	char *boot_id;
-	uint64_t anchors;     /* readings used */
-	uint64_t bad_anchors; /* readings far off the others, not used */
-	uint64_t error_ns;    /* largest distance of a used reading from the line */
-	bool guessed;	      /* too few readings to know how long a tick is */
-	uint32_t timeline;    /* 0: its own; else the number + 1 of the clock whose time its times are */
+	char *boot_id;		/* with #2, #3 ... if dumps of other clocks claim the same */
+	uint64_t anchors;	/* readings used */
+	uint64_t bad_anchors;	/* readings far off the others, not used */
+	uint64_t wrong_anchors; /* of those, that contradict all others or are no readings at all */
+	uint64_t error_ns;	/* largest distance of a used reading from the line of its stamps */
+	uint64_t wander_ns;	/* the largest of CLOCK_REALTIME from the timeline, between steps: how it was
+				   steered */
+	uint64_t breaks;	/* of the stamps against RAW */
+	bool guessed;		/* too few readings to know how long a tick is, or none */
+	struct store_step *steps; /* in order of time */
+	uint32_t step_count;
+	uint32_t timeline; /* 0: its own; else the number + 1 of the clock whose time its times are */
 };
 
 /* A thing that was wrong with the input; also printed on stderr when found. */
@@ -130,7 +147,7 @@ struct store_note {
 };
 
 struct store {
-	struct store_process *processes; /* ordered by host name, program, pid, start */
+	struct store_process *processes; /* ordered by host name, boot, program, pid, start */
 	uint32_t process_count;
 	struct store_host *hosts;
 	uint32_t host_count;

@@ -136,6 +136,9 @@ static void put_value(FILE *to, struct out_value value)
 	case OUT_WORDS:
 		put_words(to, value.text);
 		break;
+	case OUT_OFFSET:
+		fprintf(to, "%" PRId64, (int64_t)value.count);
+		break;
 	case OUT_COUNT:
 	case OUT_NS:
 	case OUT_TIME:

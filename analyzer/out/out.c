@@ -242,6 +242,11 @@ struct out_value out_ns(uint64_t ns)
 	return (struct out_value){.type = OUT_NS, .count = ns};
 }
 
+struct out_value out_offset(int64_t ns)
+{
+	return (struct out_value){.type = OUT_OFFSET, .count = (uint64_t)ns};
+}
+
 struct out_value out_time(uint64_t ns)
 {
 	return (struct out_value){.type = OUT_TIME, .count = ns};

@@ -24,6 +24,7 @@ enum out_type {
 	OUT_TEXT,
 	OUT_COUNT,	 /* whole number */
 	OUT_NS,		 /* duration */
+	OUT_OFFSET,	 /* duration with a sign */
 	OUT_TIME,	 /* ns since the epoch, shown in UTC */
 	OUT_BYTES,	 /* amount of bytes */
 	OUT_NUMBER,	 /* double */
@@ -50,6 +51,7 @@ struct out_value out_text(const char *text);
 struct out_value out_words(const char *words);
 struct out_value out_count(uint64_t count);
 struct out_value out_ns(uint64_t ns);
+struct out_value out_offset(int64_t ns);
 struct out_value out_time(uint64_t ns);
 struct out_value out_bytes(uint64_t bytes);
 struct out_value out_number(double number);

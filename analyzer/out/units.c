@@ -28,6 +28,16 @@ static void print_scaled(char *to, uint64_t count, double step, const char *cons
 		 value, units[unit]);
 }
 
+/* The sign is there even if it is plus. */
+static void print_offset(char *to, int64_t ns, const char *const *units)
+{
+	uint64_t size = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
+	char text[UNITS_TEXT_BYTES];
+
+	print_scaled(text, size, 1000, units);
+	snprintf(to, UNITS_TEXT_BYTES, "%s%.*s", ns < 0 ? "-" : ns ? "+" : "", UNITS_TEXT_BYTES - 2, text);
+}
+
 static void print_time(char *to, uint64_t ns)
 {
 	time_t seconds = (time_t)(ns / 1000000000);
@@ -73,6 +83,9 @@ void units_print(char to[UNITS_TEXT_BYTES], struct out_value value)
 	case OUT_NS:
 		print_scaled(to, value.count, 1000, times);
 		break;
+	case OUT_OFFSET:
+		print_offset(to, (int64_t)value.count, times);
+		break;
 	case OUT_TIME:
 		print_time(to, value.count);
 		break;
@@ -106,6 +119,7 @@ bool units_align_right(enum out_type type)
 	switch (type) {
 	case OUT_COUNT:
 	case OUT_NS:
+	case OUT_OFFSET:
 	case OUT_BYTES:
 	case OUT_NUMBER:
 	case OUT_PROBABILITY:

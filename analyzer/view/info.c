@@ -4,8 +4,10 @@
  * dprof saw, or a loss with its reason, so that nobody has to trust silence.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
+#include "analyzer/view/clocks.h"
 #include "analyzer/view/sampling.h"
 #include "analyzer/view/view.h"
 
@@ -37,10 +39,12 @@ static void put_notes(const struct store *s, struct out *out)
 
 /* ---- hosts and their clocks ---- */
 
-static void put_host(const struct store *s, uint32_t host, struct out *out)
+static void put_host(const struct model *m, uint32_t host, struct out *out)
 {
+	const struct store *s = &m->store;
 	const struct store_clock *c = &s->clocks[s->hosts[host].clock];
 	uint64_t processes = 0, records = 0;
+	char aligned[CLOCKS_TEXT_BYTES];
 
 	for (uint32_t i = 0; i < s->process_count; i++) {
 		if (s->processes[i].host != host)
@@ -48,14 +52,33 @@ static void put_host(const struct store *s, uint32_t host, struct out *out)
 		processes++;
 		records += s->processes[i].record_count;
 	}
-	out_row(out, (const struct out_value[]){out_text(s->hosts[host].name), out_text(c->boot_id),
-						out_count(processes), out_count(records),
-						out_count(c->anchors), out_count(c->bad_anchors),
-						c->guessed ? out_null() : out_ns(c->error_ns),
-						out_text(s->clock_count > 1 ? "not aligned" : "one clock")});
+	clocks_words(m, s->hosts[host].clock, aligned);
+	out_row(out, (const struct out_value[]){
+			 out_text(s->hosts[host].name), out_text(c->boot_id), out_count(processes),
+			 out_count(records), out_count(c->anchors), out_count(c->bad_anchors),
+			 c->guessed ? out_null() : out_ns(c->error_ns), out_text(aligned)});
 }
 
-static void put_hosts(const struct store *s, struct out *out)
+/* What the hosts' times are worth beside each other. */
+static void put_clock_note(const struct model *m, struct out *out)
+{
+	struct clocks_sum sum = clocks_add_up(m);
+	char text[256];
+
+	if (m->store.clock_count < 2 || (!sum.by_realtime && sum.references == 1))
+		return;
+	if (m->options.raw_clock)
+		snprintf(text, sizeof(text),
+			 "--clock=raw: each host's times are as its own CLOCK_REALTIME has them");
+	else
+		snprintf(text, sizeof(text),
+			 "%" PRIu32 " clocks had no joined bytes with the others, or none that agree, and "
+			 "stand by their own CLOCK_REALTIME: times between those are as wrong as that is",
+			 sum.by_realtime + (sum.references ? sum.references - !sum.by_realtime : 0));
+	out_field(out, NULL, "note", out_text(text));
+}
+
+static void put_hosts(const struct model *m, struct out *out)
 {
 	static const struct out_column columns[] = {
 	    {"host", "host", OUT_TEXT},
@@ -69,13 +92,10 @@ static void put_hosts(const struct store *s, struct out *out)
 	};
 
 	out_table_begin(out, "hosts", "hosts", columns, 8);
-	for (uint32_t i = 0; i < s->host_count; i++)
-		put_host(s, i, out);
+	for (uint32_t i = 0; i < m->store.host_count; i++)
+		put_host(m, i, out);
 	out_table_end(out);
-	if (s->clock_count > 1)
-		out_field(out, NULL, "note",
-			  out_text("the clocks of different boots are not aligned: each stands by its own "
-				   "CLOCK_REALTIME, and times between hosts are as wrong as those are"));
+	put_clock_note(m, out);
 }
 
 /* ---- processes ---- */
@@ -325,7 +345,7 @@ int view_info(const struct model *m, const struct info_options *options, struct 
 	out_field(out, "schema", NULL, out_text("dprof.info/1"));
 	put_input(&m->store, out);
 	put_notes(&m->store, out);
-	put_hosts(&m->store, out);
+	put_hosts(m, out);
 	err = put_processes(m, out);
 	put_older(&m->store, out);
 	sampling_put_windows(m, out);

@@ -17,6 +17,7 @@
 
 #include "analyzer/out/units.h"
 #include "analyzer/vec.h"
+#include "analyzer/view/clocks.h"
 
 #define STRANGERS_SHOWN 10u
 
@@ -226,10 +227,58 @@ static void say_spans(const struct model *m, const struct sums *s, struct out *o
 		    "%" PRIu64 " sends of an answer returned after it had arrived, by at most %s: the "
 		    "server's time ends with the arrival",
 		    m->spans.clamped, most);
-	if (m->store.clock_count > 1)
+}
+
+/* ---- clocks ---- */
+
+static void put_clocks(const struct model *m, struct out *out)
+{
+	struct clocks_sum s = clocks_add_up(m);
+
+	out_object_begin(out, "clocks", NULL);
+	put_number(out, "count", m->store.clock_count);
+	put_number(out, "aligned", s.aligned);
+	put_number(out, "not_aligned", s.by_realtime);
+	put_number(out, "one_way", s.one_way);
+	out_field(out, "bound_median_ns", NULL, clocks_ns(s.bound.median));
+	out_field(out, "bound_most_ns", NULL, clocks_ns(s.bound.most));
+	put_number(out, "clamped", s.clamped);
+	put_number(out, "steps", s.steps);
+	out_object_end(out);
+}
+
+static void say_clocks(const struct model *m, struct out *out)
+{
+	struct clocks_sum s = clocks_add_up(m);
+	char median[UNITS_TEXT_BYTES], most[UNITS_TEXT_BYTES];
+
+	units_print(median, clocks_ns(s.bound.median));
+	units_print(most, clocks_ns(s.bound.most));
+	if (m->store.clock_count < 2)
+		return;
+	if (m->options.raw_clock)
+		say(out, "clocks",
+		    "%" PRIu32 ", as they are: times between their hosts are as wrong as those",
+		    m->store.clock_count);
+	else if (!s.aligned)
 		say(out, "clocks",
 		    "%" PRIu32 ", not aligned: times between their hosts are as wrong as they are",
 		    m->store.clock_count);
+	else if (!s.by_realtime)
+		say(out, "clocks", "%" PRIu32 ", aligned by messages to ± %s (median), %s at most",
+		    m->store.clock_count, median, most);
+	else
+		say(out, "clocks",
+		    "%" PRIu32 ", %" PRIu32 " of them aligned by messages to ± %s (median), %s at most; of "
+		    "the others times are as wrong as their CLOCK_REALTIME",
+		    m->store.clock_count, s.aligned, median, most);
+	if (s.one_way)
+		say(out, "",
+		    "%" PRIu32 " pairs have messages one way only: nothing bounds them to the other side",
+		    s.one_way);
+	if (s.clamped)
+		say(out, "", "%" PRIu64 " messages would have arrived before they were sent: moved to 0",
+		    s.clamped);
 }
 
 /* ---- who was not traced ---- */
@@ -389,11 +438,13 @@ int quality_put(const struct model *m, struct out *out)
 		strangers.count = merge_strangers(strangers.items, strangers.count);
 		out_object_begin(out, "quality", "quality: what this report is about, and what it is not");
 		put_numbers(m, &s, out);
+		put_clocks(m, out);
 		put_strangers(m, strangers.items, strangers.count, out);
 		say_records(m, &s, out);
 		say_bytes(m, &s, out);
 		say_calls(m, &s, out);
 		say_spans(m, &s, out);
+		say_clocks(m, out);
 		say_strangers(strangers.items, strangers.count, out);
 		say_rings(m, out);
 		say_uncaptured(m, out);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "analyzer/err.h"
+#include "analyzer/out/units.h"
 #include "analyzer/vec.h"
 #include "analyzer/view/view.h"
 
@@ -36,6 +37,10 @@ static const struct out_column span_columns[] = {
     {"total_ns", NULL, OUT_NS},
     {"handle_ns", NULL, OUT_NS},
     {"self_ns", NULL, OUT_NS},
+    {"outside_ns", NULL, OUT_NS},
+    {"request_ns", NULL, OUT_NS},
+    {"response_ns", NULL, OUT_NS},
+    {"bound_ns", NULL, OUT_NS},
     {"bytes_in", NULL, OUT_BYTES},
     {"bytes_out", NULL, OUT_BYTES},
     {"status", NULL, OUT_TEXT},
@@ -65,6 +70,8 @@ static void put_span(const struct model *m, struct out *out, uint32_t number)
 	const struct span *s = &m->spans.spans[number];
 	const struct node *node = &m->nodes[number];
 	const struct edge *edge = &m->parents.edges[number];
+	struct outside o;
+	bool known = model_outside(m, number, &o), split = known && o.bound_ns != ALIGN_UNKNOWN;
 	const struct out_value cells[SPAN_COLUMNS] = {
 	    out_cid(s->cid),
 	    out_text(model_host(m, number)),
@@ -80,6 +87,10 @@ static void put_span(const struct model *m, struct out *out, uint32_t number)
 	    out_ns(model_total_ns(m, number)),
 	    out_ns(model_handle_ns(m, number)),
 	    out_ns(node->self_ns),
+	    known ? out_ns(o.total_ns) : out_null(),
+	    split ? out_ns(o.request_ns) : out_null(),
+	    split ? out_ns(o.response_ns) : out_null(),
+	    split ? out_ns(o.bound_ns) : out_null(),
 	    out_bytes(s->bytes_in),
 	    out_bytes(s->bytes_out),
 	    out_text(model_status(m, number)),
@@ -127,7 +138,7 @@ static const struct out_column line_columns[] = {
     {NULL, "call", OUT_TEXT},	{NULL, "host", OUT_TEXT},      {NULL, "service", OUT_TEXT},
     {NULL, "total", OUT_NS},	{NULL, "handle", OUT_NS},      {NULL, "self", OUT_NS},
     {NULL, "asked", OUT_BYTES}, {NULL, "answered", OUT_BYTES}, {NULL, "status", OUT_TEXT},
-    {NULL, "", OUT_TEXT},
+    {NULL, "", OUT_TEXT},	{NULL, "network", OUT_TEXT},
 };
 
 #define LINE_COLUMNS (sizeof(line_columns) / sizeof(line_columns[0]))
@@ -169,12 +180,33 @@ static const char *host_of(const struct model *m, uint32_t process)
 	return m->store.hosts[m->store.processes[process].host].name;
 }
 
+/* How the time outside of a server on another clock splits, with the bound of the clocks. */
+static void put_split(const struct model *m, uint32_t client, uint32_t server, char *text, size_t size)
+{
+	char there[UNITS_TEXT_BYTES], back[UNITS_TEXT_BYTES], bound[UNITS_TEXT_BYTES];
+	struct outside o;
+
+	text[0] = 0;
+	if (client == STORE_NONE || server == STORE_NONE || !model_crosses(m, client, server) ||
+	    !model_outside(m, client, &o))
+		return;
+	units_print(there, out_ns(o.request_ns));
+	units_print(back, out_ns(o.response_ns));
+	units_print(bound, out_ns(o.bound_ns));
+	if (o.bound_ns != ALIGN_UNKNOWN) {
+		snprintf(text, size, "→ %s, ← %s ± %s", there, back, bound);
+		return;
+	}
+	units_print(there, out_ns(o.total_ns));
+	snprintf(text, size, "%s, split unknown", there);
+}
+
 static void put_line(const struct model *m, struct out *out, uint32_t client, uint32_t server)
 {
 	uint32_t any = server != STORE_NONE ? server : client, process = answerer(m, client, server);
 	const struct span *s = &m->spans.spans[client != STORE_NONE ? client : server];
 	bool asks = s->side == SPAN_CLIENT;
-	char notes[96];
+	char notes[96], split[3 * UNITS_TEXT_BYTES + 32];
 	const struct out_value cells[LINE_COLUMNS] = {
 	    out_text(model_operation(m, any)),
 	    out_text(process != STORE_NONE ? host_of(m, process) : model_peer(m, client)),
@@ -186,9 +218,11 @@ static void put_line(const struct model *m, struct out *out, uint32_t client, ui
 	    out_bytes(asks ? s->bytes_in : s->bytes_out),
 	    out_text(model_status(m, any)),
 	    out_text(notes),
+	    out_text(split),
 	};
 
 	put_notes(m, client, server, notes, sizeof(notes));
+	put_split(m, client, server, split, sizeof(split));
 	out_node_begin(out, cells);
 }
 
@@ -244,7 +278,8 @@ void tree_draw(const struct model *m, struct out *out, uint32_t root)
 	uint32_t at = below(m, root);
 
 	draw_title(m, root, title, sizeof(title));
-	out_tree_begin(out, NULL, title, line_columns, LINE_COLUMNS);
+	/* the last one is of hosts with clocks of their own */
+	out_tree_begin(out, NULL, title, line_columns, LINE_COLUMNS - (m->store.clock_count < 2));
 	put_rpc(m, out, root);
 	while (!vec_push(&next, 0)) {
 		while (next.count && *vec_last(&next) == m->nodes[at].child_count) {

@@ -39,13 +39,22 @@ struct opening {
 	struct dump_window window;
 };
 
+/* Something happens to a clock. */
+struct warp {
+	uint64_t at_ns; /* UINT64_MAX: never */
+	int64_t by_ns;
+};
+
 struct process {
 	char *name;
 	struct dump_header header;
 	struct dump_end end;
 	uint64_t skew_ns, records, block_records, head_bytes, major, minor;
-	bool no_end, tsc, paused;
-	struct window_plan plan; /* in the header, and of its windows; period_ns 0: none */
+	bool no_end, tsc, paused, no_anchor;
+	int64_t drift_ppm;
+	struct warp set, sleeps, back, restart; /* kernel_clock.h */
+	uint64_t readings;			/* of the clocks, one each second, beside the header's */
+	struct window_plan plan;		/* in the header, and of its windows; period_ns 0: none */
 	VEC(const char *) settings;
 	VEC(struct thread) threads;
 	VEC(struct opening) windows;

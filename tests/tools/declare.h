@@ -3,7 +3,7 @@
 #ifndef TESTS_TOOLS_DECLARE_H
 #define TESTS_TOOLS_DECLARE_H
 
-#include "tests/tools/cast.h"
+#include "tests/tools/kernel_clock.h"
 
 static void declare_process(const struct word *w, unsigned int n)
 {
@@ -30,7 +30,7 @@ static void declare_process(const struct word *w, unsigned int n)
 	if (find(w, n, "window"))
 		must(window_parse(text_of(w, n, "window", ""), &p.plan));
 	p.paused = find(w, n, "paused") != NULL;
-	p.skew_ns = time_in(text_of(w, n, "skew", "0"), &rest);
+	declare_clock(&p, w, n);
 	p.block_records = number_of(w, n, "block", DUMP_BLOCK_RECORDS);
 	p.head_bytes = number_of(w, n, "head", 256);
 	p.major = number_in(strtok(strdup(format), "."));

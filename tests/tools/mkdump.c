@@ -342,7 +342,7 @@ static void run_event(struct word *w, unsigned int n, struct process *p, const c
 {
 	struct event e = {.words = w, .process = p, .thread = thread_named(p, thread)};
 	const struct verb *verb;
-	uint64_t t0, t1, base;
+	uint64_t t0, t1;
 
 	times_of(w, n, &t0, &t1);
 	for (unsigned int i = n; i-- > 0;) {
@@ -361,9 +361,8 @@ static void run_event(struct word *w, unsigned int n, struct process *p, const c
 		e.sight = &p->sights.items[number - 1];
 		e.record.conn = (uint32_t)number_of(w, n, "conn", number);
 	}
-	base = p->tsc ? RAW_BASE * TSC_PER_NS : RAW_BASE;
-	e.record.t0 = base + t0 * (p->tsc ? TSC_PER_NS : 1);
-	e.record.t1 = base + t1 * (p->tsc ? TSC_PER_NS : 1);
+	e.record.t0 = stamp_at(p, t0);
+	e.record.t1 = stamp_at(p, t1);
 	e.record.call = call_number(text_of(w, n, "call", verb->call));
 	begin_thread(&e, e.record.t0);
 	e.record.kind = verb->kind;

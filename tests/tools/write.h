@@ -3,16 +3,8 @@
 #ifndef TESTS_TOOLS_WRITE_H
 #define TESTS_TOOLS_WRITE_H
 
-#include "tests/tools/cast.h"
 #include "tests/tools/frame.h"
-
-static struct anchor anchor_at(const struct process *p, uint64_t ns)
-{
-	return (struct anchor){.stamp = (RAW_BASE + ns) * (p->tsc ? TSC_PER_NS : 1),
-			       .raw_ns = RAW_BASE + ns,
-			       .mono_ns = RAW_BASE + ns,
-			       .real_ns = EPOCH_NS + ns + p->skew_ns};
-}
+#include "tests/tools/kernel_clock.h"
 
 /* Another version than ours: the number behind the key. */
 static void set_number(struct pack *p, const char *key, uint64_t value)
@@ -30,7 +22,7 @@ static void write_header(FILE *to, struct process *p)
 	must(!vec_push(&p->settings, NULL));
 	p->header.settings = p->settings.items;
 	p->header.calls = calls.items;
-	p->header.anchor = anchor_at(p, 0);
+	p->header.anchor = p->no_anchor ? (struct anchor){0} : anchor_at(p, 0);
 	p->header.plan = p->plan.period_ns ? &p->plan : NULL;
 	p->header.paused = p->paused;
 	pack_start(&pack, object, sizeof(object));
@@ -114,6 +106,16 @@ static void write_windows(FILE *to, const struct process *p)
 	}
 }
 
+static void write_anchor(FILE *to, const struct process *p, uint64_t ns)
+{
+	struct anchor a = anchor_at(p, ns);
+	struct pack pack;
+
+	pack_start(&pack, object, sizeof(object));
+	dump_pack_anchors(&pack, &a, 1);
+	write_frame(to, &pack);
+}
+
 static void write_process(struct process *p, const char *directory)
 {
 	struct block_scratch *scratch = calloc(1, block_scratch_bytes());
@@ -130,13 +132,11 @@ static void write_process(struct process *p, const char *directory)
 	write_windows(to, p);
 	for (uint32_t i = 1; i <= p->threads.count; i++)
 		write_thread(to, p, i, scratch);
-	if (p->tsc) {
-		struct anchor last = anchor_at(p, 3600ull * 1000000000);
-
-		pack_start(&pack, object, sizeof(object));
-		dump_pack_anchors(&pack, &last, 1);
-		write_frame(to, &pack);
-	}
+	for (uint64_t i = 1; i <= p->readings; i++)
+		if (!is_asleep(p, i * 1000000000))
+			write_anchor(to, p, i * 1000000000);
+	if (p->tsc && !p->readings && !p->no_anchor)
+		write_anchor(to, p, 3600ull * 1000000000);
 	p->end.records = p->records;
 	pack_start(&pack, object, sizeof(object));
 	dump_pack_end(&pack, &p->end);

@@ -35,7 +35,7 @@ static uint64_t distance(uint64_t a, uint64_t b)
 
 static void add(struct clock *c, int unit, struct anchor a)
 {
-	assert_int_equal(clock_add(c, unit, &a), 0);
+	assert_int_equal(clock_add(c, unit, 0, &a), 0);
 }
 
 static void test_raw_is_exact(void **state)
@@ -197,6 +197,251 @@ static void test_too_few_readings_are_a_guess(void **state)
 	clock_free(&none);
 }
 
+/* ---- what happens to real machines ---- */
+
+static void add_from(struct clock *c, int unit, uint32_t source, struct anchor a)
+{
+	assert_int_equal(clock_add(c, unit, source, &a), 0);
+}
+
+/* Somebody sets CLOCK_REALTIME, forward or back, while programs run: no order and no duration changes. */
+static void test_set_realtime(void **state)
+{
+	static const int64_t by[] = {3600 * 1000000000ll, -5000000000ll, 40000000};
+
+	(void)state;
+	for (size_t k = 0; k < 3; k++) {
+		struct clock c = {0};
+		int tsc = clock_unit(&c, "tsc");
+
+		for (uint64_t s = 0; s <= 60; s++) {
+			struct anchor a = reading(s * SECOND, s % 5);
+
+			a.real_ns += s > 40 ? (uint64_t)by[k] : 0;
+			add(&c, tsc, a);
+		}
+		assert_int_equal(clock_fit(&c), 0);
+		for (uint64_t ns = 0; ns <= 60 * SECOND; ns += 777777777)
+			assert_true(distance(clock_ns(&c, tsc, stamp_at(ns)), REAL_BASE + ns) <= 10);
+		assert_int_equal(c.steps.count, 1);
+		assert_true(distance((uint64_t)c.steps.items[0].by_ns, (uint64_t)by[k]) <= 10);
+		assert_int_equal(c.steps.items[0].raw_ns, RAW_BASE + 40 * SECOND + SECOND / 2);
+		assert_false(c.steps.items[0].followed);
+		assert_int_equal(c.bad, 0);
+		assert_true(c.wander_ns <= 10);
+		clock_free(&c);
+	}
+}
+
+/* NTP steers CLOCK_REALTIME by 500 ppm for a minute: no reading is bad for that, and nothing is a step. */
+static void test_slewed_realtime(void **state)
+{
+	struct clock c = {0};
+	int raw = clock_unit(&c, "raw");
+
+	(void)state;
+	for (uint64_t s = 0; s <= 600; s++) {
+		uint64_t ns = RAW_BASE + s * SECOND, slewed = s < 300 ? 0 : s < 360 ? s - 300 : 60;
+
+		add(&c, raw, (struct anchor){ns, ns, ns, REAL_BASE + s * SECOND + slewed * 500000});
+	}
+	assert_int_equal(clock_fit(&c), 0);
+	assert_int_equal(c.bad, 0);
+	assert_int_equal(c.steps.count, 0);
+	assert_int_equal(c.error_ns, 0);
+	assert_true(c.wander_ns >= 10000000 && c.wander_ns <= 30000000);
+	/* A second is a second, by the stamps. */
+	for (uint64_t s = 0; s < 600; s++) {
+		uint64_t ns =
+		    clock_ns(&c, raw, RAW_BASE + (s + 1) * SECOND) - clock_ns(&c, raw, RAW_BASE + s * SECOND);
+
+		assert_true(distance(ns, SECOND) <= 100000);
+	}
+	clock_free(&c);
+}
+
+/* The machine slept for an hour; RAW stood still. Programs that ran before and after it stand where
+ * CLOCK_REALTIME says; if one saw it all, its durations are those of RAW. */
+static void test_suspend(void **state)
+{
+	(void)state;
+	for (uint32_t witness = 0; witness < 2; witness++) {
+		struct clock c = {0};
+		int raw = clock_unit(&c, "raw");
+
+		for (uint64_t s = 0; s <= 30; s++) {
+			uint64_t ns = RAW_BASE + s * SECOND, real = REAL_BASE + s * SECOND;
+
+			real += s > 10 ? 3600 * SECOND : 0;
+			add_from(&c, raw, s > 10 && !witness, (struct anchor){ns, ns, ns, real});
+		}
+		assert_int_equal(clock_fit(&c), 0);
+		assert_int_equal(c.steps.count, 1);
+		assert_int_equal(c.steps.items[0].followed, !witness);
+		assert_int_equal(clock_ns(&c, raw, RAW_BASE + 20 * SECOND), REAL_BASE + 3620 * SECOND);
+		assert_int_equal(clock_ns(&c, raw, RAW_BASE + 5 * SECOND),
+				 REAL_BASE + 5 * SECOND + (witness ? 3600 * SECOND : 0));
+		clock_free(&c);
+	}
+}
+
+/* The counter jumps, as in a machine that is moved, or goes on at another rate: a line for each piece, and
+ * never backwards. */
+static void test_broken_stamps(void **state)
+{
+	static const int64_t jumps[] = {7000000000, 500000, -1500000000, 0};
+
+	(void)state;
+	for (size_t k = 0; k < 4; k++) {
+		struct clock c = {0};
+		int tsc = clock_unit(&c, "tsc");
+		uint64_t last = 0;
+
+		for (uint64_t s = 0; s <= 60; s++) {
+			struct anchor a = reading(s * SECOND, s % 3);
+
+			if (s > 25)
+				a.stamp += (uint64_t)jumps[k] + (jumps[k] ? 0 : (s - 25) * 100000);
+			add(&c, tsc, a);
+		}
+		assert_int_equal(clock_fit(&c), 0);
+		assert_int_equal(c.breaks, 1);
+		assert_int_equal(c.steps.count, 1);
+		assert_true(c.error_ns <= 100);
+		for (uint64_t ns = 0; ns <= 60 * SECOND; ns += 77777777) {
+			uint64_t stamp = stamp_at(ns), at;
+
+			if (ns > 25 * SECOND && ns < 26 * SECOND)
+				continue;
+			if (ns >= 26 * SECOND)
+				stamp += (uint64_t)jumps[k] + (jumps[k] ? 0 : (ns - 25 * SECOND) / 10000);
+			at = clock_ns(&c, tsc, stamp);
+			assert_true(distance(at, REAL_BASE + ns) <= 50000 || jumps[k]);
+			assert_true(distance(at, REAL_BASE + ns) <= 100 || !jumps[k]);
+		}
+		for (uint64_t stamp = stamp_at(0); stamp < stamp_at(64 * SECOND); stamp += 1234567) {
+			assert_true(clock_ns(&c, tsc, stamp) >= last);
+			last = clock_ns(&c, tsc, stamp);
+		}
+		clock_free(&c);
+	}
+}
+
+/* The counter begins anew: a stamp alone does not say when it was, but the order of the records does. */
+static void test_restarted_stamps(void **state)
+{
+	struct clock c = {0};
+	int tsc = clock_unit(&c, "tsc");
+	struct clock_cursor at;
+	uint64_t last = 0;
+
+	(void)state;
+	for (uint64_t s = 0; s <= 100; s++) {
+		struct anchor a = reading(s * SECOND, 0);
+
+		if (s > 30)
+			a.stamp -= stamp_at(20 * SECOND);
+		add(&c, tsc, a);
+	}
+	assert_int_equal(clock_fit(&c), 0);
+	assert_int_equal(c.breaks, 1);
+	at = clock_begin(&c, tsc, RAW_BASE);
+	assert_int_equal(at.group, 0);
+	for (uint64_t ns = 0; ns < 100 * SECOND; ns += 300000000) {
+		uint64_t stamp = stamp_at(ns) - (ns > 30 * SECOND + SECOND / 2 ? stamp_at(20 * SECOND) : 0);
+		uint64_t to[2];
+
+		clock_place(&c, tsc, &at, stamp, stamp + 25, to);
+		assert_true(distance(to[0], REAL_BASE + ns) <= 10);
+		assert_true(to[0] >= last && to[1] >= to[0]);
+		last = to[1];
+	}
+	assert_int_equal(at.group, 1);
+	assert_int_equal(at.back, 0);
+	assert_int_equal(clock_begin(&c, tsc, RAW_BASE + 50 * SECOND).group, 1);
+	clock_free(&c);
+}
+
+/* Stamps that go back, though no reading does. */
+static void test_stamps_that_go_back(void **state)
+{
+	struct clock c = {0};
+	int tsc = clock_unit(&c, "tsc");
+	struct clock_cursor at;
+	uint64_t ns[2];
+
+	(void)state;
+	for (uint64_t s = 0; s <= 10; s++)
+		add(&c, tsc, reading(s * SECOND, 0));
+	assert_int_equal(clock_fit(&c), 0);
+	at = clock_begin(&c, tsc, RAW_BASE);
+	clock_place(&c, tsc, &at, stamp_at(8 * SECOND), stamp_at(9 * SECOND), ns);
+	clock_place(&c, tsc, &at, stamp_at(2 * SECOND), stamp_at(9 * SECOND - 1000), ns);
+	assert_int_equal(at.back, 0);
+	clock_place(&c, tsc, &at, stamp_at(4 * SECOND), stamp_at(5 * SECOND), ns);
+	clock_place(&c, tsc, &at, stamp_at(6 * SECOND), stamp_at(7 * SECOND), ns);
+	assert_int_equal(at.back, 1);
+	assert_true(distance(at.back_ns, 4 * SECOND) <= 1000);
+	assert_true(distance(ns[0], REAL_BASE + 6 * SECOND) <= 10);
+	clock_free(&c);
+}
+
+/* Two machines, one boot id: `late` ns lie between their clocks. */
+static uint32_t parts_of(uint64_t late, uint32_t *part)
+{
+	struct clock c = {0};
+	int raw = clock_unit(&c, "raw");
+	uint32_t parts;
+
+	memset(part, 0, 6 * sizeof(*part));
+	for (uint32_t source = 0; source < 6; source++)
+		for (uint64_t s = 0; s < 5; s++) {
+			uint64_t ns = RAW_BASE + (source * 2 + s) * SECOND + source * 100;
+
+			add_from(&c, raw, source,
+				 (struct anchor){ns, ns, ns, ns - RAW_BASE + REAL_BASE + source % 2 * late});
+		}
+	assert_int_equal(clock_fit(&c), 0);
+	assert_int_equal(clock_part(&c, part, &parts), 0);
+	clock_free(&c);
+	return parts;
+}
+
+static void test_cloned_machines(void **state)
+{
+	uint32_t part[6];
+
+	(void)state;
+	assert_int_equal(parts_of(0, part), 1);
+	assert_int_equal(parts_of(500000, part), 1); /* could be one */
+	assert_int_equal(parts_of(700000000, part), 2);
+	for (uint32_t source = 0; source < 6; source++)
+		assert_int_equal(part[source], source % 2);
+}
+
+/* One that was set while they ran is one. */
+static void test_set_is_no_clone(void **state)
+{
+	struct clock c = {0};
+	int raw = clock_unit(&c, "raw");
+	uint32_t part[4] = {0}, parts;
+
+	(void)state;
+	for (uint32_t source = 0; source < 4; source++)
+		for (uint64_t s = 0; s < 20; s++) {
+			uint64_t ns = RAW_BASE + s * SECOND + source * 1000;
+
+			add_from(&c, raw, source,
+				 (struct anchor){ns, ns, ns,
+						 ns - RAW_BASE + REAL_BASE - (s > 9 ? 90 * SECOND : 0)});
+		}
+	assert_int_equal(clock_fit(&c), 0);
+	assert_int_equal(c.steps.count, 1);
+	assert_int_equal(clock_part(&c, part, &parts), 0);
+	assert_int_equal(parts, 1);
+	clock_free(&c);
+}
+
 static void test_names(void **state)
 {
 	struct clock c = {0};
@@ -219,6 +464,14 @@ int main(void)
 	    cmocka_unit_test(test_units_agree),
 	    cmocka_unit_test(test_steered_realtime),
 	    cmocka_unit_test(test_too_few_readings_are_a_guess),
+	    cmocka_unit_test(test_set_realtime),
+	    cmocka_unit_test(test_slewed_realtime),
+	    cmocka_unit_test(test_suspend),
+	    cmocka_unit_test(test_broken_stamps),
+	    cmocka_unit_test(test_restarted_stamps),
+	    cmocka_unit_test(test_stamps_that_go_back),
+	    cmocka_unit_test(test_cloned_machines),
+	    cmocka_unit_test(test_set_is_no_clone),
 	    cmocka_unit_test(test_names),
 	};
 

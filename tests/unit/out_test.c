@@ -270,6 +270,10 @@ static void test_units(void **state)
 	assert_unit(out_ns(999600), "1.00 ms");
 	assert_unit(out_ns(1234567890), "1.23 s");
 	assert_unit(out_ns(86400ull * 1000000000), "86400 s");
+	assert_unit(out_offset(0), "0 ns");
+	assert_unit(out_offset(1500), "+1.50 µs");
+	assert_unit(out_offset(-3600ll * 1000000000), "-3600 s");
+	assert_unit(out_offset(INT64_MIN), "-9223372037 s");
 	assert_unit(out_bytes(1023), "1023 B");
 	assert_unit(out_bytes(1024), "1.00 KiB");
 	assert_unit(out_bytes(4200), "4.10 KiB");
