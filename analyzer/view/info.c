@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "analyzer/view/addresses.h"
 #include "analyzer/view/clocks.h"
 #include "analyzer/view/sampling.h"
 #include "analyzer/view/view.h"
@@ -346,7 +347,8 @@ int view_info(const struct model *m, const struct info_options *options, struct 
 	put_input(&m->store, out);
 	put_notes(&m->store, out);
 	put_hosts(m, out);
-	err = put_processes(m, out);
+	err = addresses_put_shared(m, out);
+	err = err ? err : put_processes(m, out);
 	put_older(&m->store, out);
 	sampling_put_windows(m, out);
 	put_links(m, out);

@@ -17,6 +17,7 @@
 
 #include "analyzer/out/units.h"
 #include "analyzer/vec.h"
+#include "analyzer/view/addresses.h"
 #include "analyzer/view/clocks.h"
 
 #define STRANGERS_SHOWN 10u
@@ -247,6 +248,23 @@ static void put_clocks(const struct model *m, struct out *out)
 	out_object_end(out);
 }
 
+/* Addresses that do not say whose they are. */
+static int say_addresses(const struct model *m, struct out *out)
+{
+	uint32_t count;
+	int err = addresses_count_shared(m, &count);
+
+	if (err)
+		return err;
+	put_number(out, "shared_addresses", count);
+	if (count)
+		say(out, "addresses",
+		    "%" PRIu32
+		    " are those of several hosts (private networks): dprof-analyze info lists them",
+		    count);
+	return 0;
+}
+
 static void say_clocks(const struct model *m, struct out *out)
 {
 	struct clocks_sum s = clocks_add_up(m);
@@ -445,6 +463,7 @@ int quality_put(const struct model *m, struct out *out)
 		say_calls(m, &s, out);
 		say_spans(m, &s, out);
 		say_clocks(m, out);
+		err = say_addresses(m, out);
 		say_strangers(strangers.items, strangers.count, out);
 		say_rings(m, out);
 		say_uncaptured(m, out);
