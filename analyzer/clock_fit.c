@@ -84,9 +84,9 @@ static int add_step(struct clock *c, const points_t *real, size_t first)
 	__int128 by = ((__int128)q->y - p->y) - ((__int128)q->x - p->x);
 	struct clock_step s = {.raw_ns = p->x + (q->x - p->x) / 2,
 			       .within_ns = (q->x - p->x) / 2 + 1,
-			       .by_ns = by > INT64_MAX	 ? INT64_MAX
-					: by < INT64_MIN ? INT64_MIN
-							 : (int64_t)by};
+			       .by_ns = by > INT64_MAX	  ? INT64_MAX
+					: by < -INT64_MAX ? -INT64_MAX
+							  : (int64_t)by};
 	bool seen;
 	int err = was_seen(real, p->x, q->x, &seen);
 

@@ -64,6 +64,8 @@ static int add_reading(struct reading *r, const struct anchor *a, bool follows)
 	struct loader *l = r->loader;
 	uint32_t number = (uint32_t)(r->draft - l->drafts.items);
 
+	if (!a->stamp && !a->raw_ns && !a->real_ns)
+		return 0; /* it is none */
 	draft_add_reading(r->draft, a, follows);
 	return clock_add(&l->boots.items[r->draft->clock].clock, r->draft->unit, number, a);
 }

@@ -443,12 +443,14 @@ bool model_crosses(const struct model *m, uint32_t span, uint32_t server)
 
 bool model_outside(const struct model *m, uint32_t span, struct outside *o)
 {
-	const struct span *client = &m->spans.spans[span], *server = &m->spans.spans[client->peer];
-	uint64_t total_ns, handle_ns, there_ns, bound_ns;
+	const struct span *client = &m->spans.spans[span], *server;
+	uint64_t total_ns, handle_ns, there_ns, bound_ns, most_ns;
 	uint32_t a, b;
 
-	if (client->side != SPAN_CLIENT || client->peer == STORE_NONE || client->open || client->one_way ||
-	    server->open)
+	if (client->side != SPAN_CLIENT || client->peer == STORE_NONE || client->open || client->one_way)
+		return false;
+	server = &m->spans.spans[client->peer];
+	if (server->open)
 		return false;
 	a = m->store.processes[client->process].clock;
 	b = m->store.processes[server->process].clock;
@@ -464,6 +466,9 @@ bool model_outside(const struct model *m, uint32_t span, struct outside *o)
 	there_ns = there_ns > m->nodes[span].start_ns ? there_ns - m->nodes[span].start_ns : 0;
 	o->request_ns = there_ns < o->total_ns ? there_ns : o->total_ns;
 	o->response_ns = o->total_ns - o->request_ns;
+	/* neither way takes less than nothing, and their sum is known */
+	most_ns = o->request_ns > o->response_ns ? o->request_ns : o->response_ns;
+	o->bound_ns = o->bound_ns < most_ns ? o->bound_ns : most_ns;
 	return true;
 }
 

@@ -271,7 +271,9 @@ static void put_pairs(const struct model *m, struct out *out)
 	    {"rate_ppb", NULL, OUT_COUNT},
 	    {NULL, "may change by ppm", OUT_NUMBER},
 	    {"splits", "splits", OUT_COUNT},
+	    {"outliers", "outliers", OUT_COUNT},
 	    {"clamped", "clamped", OUT_COUNT},
+	    {"contradictory", NULL, OUT_BOOL},
 	    {"one_way", "one way", OUT_BOOL},
 	    {"bound_ns.least", "± least", OUT_NS},
 	    {"bound_ns.median", "median", OUT_NS},
@@ -284,13 +286,13 @@ static void put_pairs(const struct model *m, struct out *out)
 	for (uint32_t i = 0; i < a->pair_count; i++) {
 		const struct align_pair *p = &a->pairs[i];
 
-		out_row(out,
-			(const struct out_value[]){
-			    out_text(clocks_name(m, p->a)), out_text(clocks_name(m, p->b)),
-			    out_count(p->messages[0]), out_count(p->messages[1]), out_count(p->rate_ppb),
-			    out_number((double)p->rate_ppb / 1000), out_count(p->splits),
-			    out_count(p->clamped), out_bool(is_one_way(p)), clocks_ns(p->half_width_ns[0]),
-			    clocks_ns(p->half_width_ns[1]), clocks_ns(p->half_width_ns[2])});
+		out_row(out, (const struct out_value[]){
+				 out_text(clocks_name(m, p->a)), out_text(clocks_name(m, p->b)),
+				 out_count(p->messages[0]), out_count(p->messages[1]), out_count(p->rate_ppb),
+				 out_number((double)p->rate_ppb / 1000), out_count(p->splits),
+				 out_count(p->outliers), out_count(p->clamped), out_bool(p->hopeless),
+				 out_bool(is_one_way(p)), clocks_ns(p->half_width_ns[0]),
+				 clocks_ns(p->half_width_ns[1]), clocks_ns(p->half_width_ns[2])});
 	}
 	out_table_end(out);
 }

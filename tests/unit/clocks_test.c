@@ -52,6 +52,7 @@ static void make(struct made *d)
 				      .messages = {100, 90},
 				      .rate_ppb = 300,
 				      .splits = 1,
+				      .outliers = 3,
 				      .clamped = 2,
 				      .half_width_ns = {19000, 20000, 21000}};
 	t->m.alignment =
@@ -120,7 +121,8 @@ static void test_clocks(void **state)
 	contains(json, "\"how\": \"realtime\", \"reference\": null");
 	contains(json, "\"why\": \"no joined bytes went to or from another clock\"");
 	contains(json, "\"a\": \"alpha\", \"b\": \"beta\", \"messages_there\": 100, \"messages_back\": 90, "
-		       "\"rate_ppb\": 300, \"splits\": 1, \"clamped\": 2, \"one_way\": false, \"bound_ns\": "
+		       "\"rate_ppb\": 300, \"splits\": 1, \"outliers\": 3, \"clamped\": 2, "
+		       "\"contradictory\": false, \"one_way\": false, \"bound_ns\": "
 		       "{\"least\": 19000, \"median\": 20000, \"most\": 21000}");
 	contains(json,
 		 "\"host\": \"gamma\", \"at_ns\": 1767225600000000000, \"within_ns\": 500, \"by_ns\": -7");
