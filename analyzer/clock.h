@@ -20,6 +20,15 @@
 
 #define CLOCK_UNIT_BYTES 16 /* of a unit's name with its NUL */
 
+/* CLOCK_REALTIME against RAW: steered by up to 500 ppm for a while, a poor crystal all the time; and a
+ * reading can be late. What is more is a step. */
+#define CLOCK_REAL_PPM 2000u
+#define CLOCK_REAL_LAW                                                                                       \
+	{                                                                                                    \
+		.rate = CLOCK_RATE_ONE, .floor_ns = 1000000, .ppm = CLOCK_REAL_PPM, .burst_ns = 50000000,    \
+		.rest_ppm = 200                                                                              \
+	}
+
 struct clock_reading {
 	uint64_t stamp, raw_ns, real_ns;
 	uint32_t unit;

@@ -13,14 +13,12 @@
 /* Readings closer than this say less about the rate of CLOCK_REALTIME than that it is about 1: they are a few
  * microseconds off, and the rates differ by some ppm. */
 #define REAL_SPAN_MIN_NS 10000000000ull
-#define REAL_PPM_MAX	 2000u /* that it runs faster or slower than RAW: steered by 500, and a poor crystal */
-#define REAL_STEP_MIN_NS 1000000u
-#define STAMP_STEP_MIN_NS                                                                                    \
-	200000u /* a reading is late by less, if not each of several tries was interrupted */
-#define STAMP_PPM_MAX	200u
-#define RATE_APART_NS	100000000u /* readings further apart tell the rate to some ppm */
-#define BEND_MIN_NS	20000u	   /* a line that readings are further from than this may be two */
-#define BEND_POINTS_MIN 4u	   /* on each side */
+/* A reading is late by less, if not each of several tries was interrupted. */
+#define STAMP_STEP_MIN_NS 200000u
+#define STAMP_PPM_MAX	  200u
+#define RATE_APART_NS	  100000000u /* readings further apart tell the rate to some ppm */
+#define BEND_MIN_NS	  20000u     /* a line that readings are further from than this may be two */
+#define BEND_POINTS_MIN	  4u	     /* on each side */
 
 typedef VEC(struct clock_point) points_t;
 
@@ -97,11 +95,12 @@ static int add_step(struct clock *c, const points_t *real, size_t first)
 /* The line through the run with most readings, the first of them. */
 static int fit_real(struct clock *c, points_t *real)
 {
-	const struct clock_bounds bounds = {.low = CLOCK_RATE_ONE - CLOCK_RATE_ONE / 1000000 * REAL_PPM_MAX,
-					    .high = CLOCK_RATE_ONE + CLOCK_RATE_ONE / 1000000 * REAL_PPM_MAX,
+	const struct clock_bounds bounds = {.low = CLOCK_RATE_ONE - CLOCK_RATE_ONE / 1000000 * CLOCK_REAL_PPM,
+					    .high =
+						CLOCK_RATE_ONE + CLOCK_RATE_ONE / 1000000 * CLOCK_REAL_PPM,
 					    .span_min = REAL_SPAN_MIN_NS,
 					    .fallback = CLOCK_RATE_ONE};
-	const struct clock_law law = {CLOCK_RATE_ONE, REAL_STEP_MIN_NS, REAL_PPM_MAX};
+	const struct clock_law law = CLOCK_REAL_LAW;
 	size_t starts[CLOCK_RUNS_MAX], first = 0, count = 0;
 	uint32_t runs = clock_line_cut(real->items, &real->count, &law, starts, &c->wrong);
 	struct clock_fit fit;
@@ -293,7 +292,7 @@ static int fit_points(struct clock *c, struct clock_unit *u, struct fitting *f)
 
 	f->runs = f->points.count > 0;
 	if (!err && rate) {
-		const struct clock_law law = {rate, STAMP_STEP_MIN_NS, STAMP_PPM_MAX};
+		const struct clock_law law = {rate, STAMP_STEP_MIN_NS, STAMP_PPM_MAX, 0, STAMP_PPM_MAX};
 
 		f->runs = clock_line_cut(f->points.items, &f->points.count, &law, f->starts, &c->wrong);
 		f->bounds.fallback = rate;

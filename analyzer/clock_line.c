@@ -158,12 +158,14 @@ int clock_line_rate(const struct clock_point *points, size_t n, const struct clo
 
 bool clock_line_agree(const struct clock_law *law, const struct clock_point *p, const struct clock_point *q)
 {
-	__int128 dx = (__int128)q->x - p->x, dy = (__int128)q->y - p->y, way, allowed;
+	__int128 dx = (__int128)q->x - p->x, dy = (__int128)q->y - p->y, way, allowed, rest;
 
 	if (dx < 0)
 		return false;
 	way = (__int128)clamp(dx) * (__int128)law->rate >> CLOCK_RATE_SHIFT;
-	allowed = law->floor_ns + way * (__int128)law->ppm / 1000000;
+	allowed = way * (__int128)law->ppm / 1000000;
+	rest = law->burst_ns + way * (__int128)law->rest_ppm / 1000000;
+	allowed = law->floor_ns + (rest < allowed ? rest : allowed);
 	return dy - way <= allowed && way - dy <= allowed;
 }
 

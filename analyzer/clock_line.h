@@ -46,7 +46,8 @@ struct clock_fit {
 /* How far one reading may be from where the one before it says. */
 struct clock_law {
 	uint64_t rate;
-	uint64_t floor_ns, ppm; /* of y */
+	uint64_t floor_ns, ppm;	     /* of y, at most */
+	uint64_t burst_ns, rest_ppm; /* that much of it for a while, the rest of the time less */
 };
 
 /* Can both be readings of one line? p comes first. */

@@ -14,7 +14,7 @@
 
 #define PARTS_MAX 64u /* more clocks than that with one boot id: the others go with the first */
 
-static const struct clock_law law = {CLOCK_RATE_ONE, 1000000, 2000};
+static const struct clock_law law = CLOCK_REAL_LAW;
 
 typedef VEC(struct clock_point) points_t;
 

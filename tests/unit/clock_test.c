@@ -285,6 +285,30 @@ static void test_suspend(void **state)
 	}
 }
 
+/* Five minutes of sleep somewhere in three days between two programs: durations stay what they are. */
+static void test_short_suspend_in_days(void **state)
+{
+	struct clock c = {0};
+	int raw = clock_unit(&c, "raw");
+
+	(void)state;
+	for (uint64_t s = 0; s <= 40; s++) {
+		uint64_t ns = RAW_BASE + s * SECOND + (s > 20 ? 3 * 86400 * SECOND : 0);
+
+		add_from(
+		    &c, raw, s > 20,
+		    (struct anchor){ns, ns, ns, ns - RAW_BASE + REAL_BASE + (s > 20 ? 300 * SECOND : 0)});
+	}
+	assert_int_equal(clock_fit(&c), 0);
+	assert_int_equal(c.steps.count, 1);
+	assert_true(c.steps.items[0].followed);
+	assert_int_equal(clock_ns(&c, raw, RAW_BASE + 10 * SECOND) - clock_ns(&c, raw, RAW_BASE + 5 * SECOND),
+			 5 * SECOND);
+	assert_int_equal(clock_ns(&c, raw, RAW_BASE + (3 * 86400 + 30) * SECOND),
+			 REAL_BASE + (3 * 86400 + 330) * SECOND);
+	clock_free(&c);
+}
+
 /* The counter jumps, as in a machine that is moved, or goes on at another rate: a line for each piece, and
  * never backwards. */
 static void test_broken_stamps(void **state)
@@ -467,6 +491,7 @@ int main(void)
 	    cmocka_unit_test(test_set_realtime),
 	    cmocka_unit_test(test_slewed_realtime),
 	    cmocka_unit_test(test_suspend),
+	    cmocka_unit_test(test_short_suspend_in_days),
 	    cmocka_unit_test(test_broken_stamps),
 	    cmocka_unit_test(test_restarted_stamps),
 	    cmocka_unit_test(test_stamps_that_go_back),
