@@ -33,7 +33,7 @@ static int run_dump(const struct model *m, const struct options *o, struct out *
 const struct opt_command opt_commands[] = {
     {"report", "services, operations (count, rate, errors, percentiles), edges, slowest requests, quality",
      OPT_NEEDS_MODEL, false, run_report},
-    {"tree", "call trees, with total and handle time of each node", OPT_NEEDS_MODEL, false, run_tree},
+    {"tree", "call trees, with total and handle time of each node", OPT_NEEDS_MODEL, true, run_tree},
     {"map", "services and who talks to whom: rates, bytes, latencies, joins; also a picture", OPT_NEEDS_MODEL,
      true, run_map},
     {"info", "what was recorded and what was not: losses, joins, evidence, clocks", OPT_NEEDS_MODEL, false,

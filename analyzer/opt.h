@@ -30,7 +30,7 @@ struct opt_command {
 	const char *name;
 	const char *text;
 	enum opt_needs needs;
-	bool draws; /* a graph, too: what a format that draws can print */
+	bool draws; /* a graph or trees: what a format that draws can print */
 	int (*run)(const struct model *m, const struct options *o, struct out *out);
 };
 

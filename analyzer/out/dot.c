@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * dot.c - the graphs of a document in Graphviz's language. Groups are clusters; nothing else of the document
- * is printed. Analyzer, one thread.
+ * dot.c - the graphs of a document in Graphviz's language, and its trees for people; nothing else of it.
+ * Groups are clusters, and so is each tree. Analyzer, one thread.
  *
  * Invariant: a text of a stranger stands between quotes, escaped twice: for a terminal (utf8_escape), and so
  * that neither the language nor its labels (backslash, entities) find anything in it.
@@ -25,12 +25,18 @@ void dot_close(struct out *o)
 {
 	struct dot *d = o->state;
 
+	if (d->left_out)
+		fprintf(o->to, "\tmore [label=\"%u more are not drawn\", shape=plaintext, style=\"\"];\n",
+			d->left_out);
+	if (d->begun)
+		fputs("}\n", o->to);
 	vec_free(&d->text);
+	vec_free(&d->path);
+	vec_free(&d->arcs);
 	free(d);
 }
 
-/* Inside quotes; what is wider than `width` is cut, 0: nothing is. */
-static void put_text(struct out *o, const char *text, size_t width)
+void dot_text(struct out *o, const char *text, size_t width)
 {
 	struct dot *d = o->state;
 	const char *at;
@@ -63,16 +69,18 @@ static void put_indent(struct out *o)
 	fputs(d->grouped ? "\t\t" : "\t", o->to);
 }
 
-static void graph_begin(struct out *o, const char *title)
+void dot_begin(struct out *o, const char *title)
 {
 	struct dot *d = o->state;
 
-	d->groups = 0;
+	if (d->begun)
+		return;
+	d->begun = true;
 	fputs("digraph {\n"
 	      "\tgraph [rankdir=LR, ranksep=0.9, nodesep=0.25, labelloc=t, labeljust=l, fontsize=12,\n"
 	      "\t\tfontname=\"Helvetica,Arial,sans-serif\", label=\"",
 	      o->to);
-	put_text(o, title, 0);
+	dot_text(o, title, 0);
 	fputs(
 	    "\"];\n"
 	    "\tnode [shape=box, style=\"rounded,filled\", fillcolor=white, color=\"#4a5568\", fontsize=11,\n"
@@ -90,7 +98,7 @@ static void group_begin(struct out *o, const char *label)
 		"\tsubgraph cluster_%u {\n"
 		"\t\tgraph [style=\"rounded,filled\", color=\"#cbd5e0\", fillcolor=\"#f4f6f9\", label=\"",
 		d->groups++);
-	put_text(o, label, LABEL_WIDTH_MAX);
+	dot_text(o, label, LABEL_WIDTH_MAX);
 	fputs("\"];\n", o->to);
 	d->grouped = true;
 }
@@ -115,13 +123,13 @@ static void vertex(struct out *o, const struct out_vertex *v)
 {
 	put_indent(o);
 	fprintf(o->to, "v%u [label=\"", v->number);
-	put_text(o, v->label, LABEL_WIDTH_MAX);
+	dot_text(o, v->label, LABEL_WIDTH_MAX);
 	if (v->detail) {
 		fputs("\\n", o->to);
-		put_text(o, v->detail, LABEL_WIDTH_MAX);
+		dot_text(o, v->detail, LABEL_WIDTH_MAX);
 	}
 	fputs("\", tooltip=\"", o->to);
-	put_text(o, v->label, 0);
+	dot_text(o, v->label, 0);
 	fputc('"', o->to);
 	put_tone(o, v->tone, ", style=\"rounded,dashed\", fontcolor=\"#4a5568\"");
 	fputs("];\n", o->to);
@@ -143,12 +151,12 @@ static void arc(struct out *o, const struct out_arc *a)
 		if (!copy)
 			out_fail(o, -ENOMEM);
 		else
-			put_text(o, copy, LABEL_WIDTH_MAX);
+			dot_text(o, copy, LABEL_WIDTH_MAX);
 		free(copy);
 		fputs(line[len] ? "\\n" : "", o->to);
 	}
 	fputs("\", tooltip=\"", o->to);
-	put_text(o, a->hint ? a->hint : "", 0);
+	dot_text(o, a->hint ? a->hint : "", 0);
 	fprintf(o->to, "\", penwidth=%u.%u", tenths / 10, tenths % 10);
 	put_tone(o, a->tone, ", style=dashed");
 	fputs("];\n", o->to);
@@ -156,11 +164,11 @@ static void arc(struct out *o, const struct out_arc *a)
 
 static void graph_end(struct out *o)
 {
-	fputs("}\n", o->to);
+	(void)o;
 }
 
 const struct out_drawing dot_drawing = {
-    .graph_begin = graph_begin,
+    .graph_begin = dot_begin,
     .group_begin = group_begin,
     .group_end = group_end,
     .vertex = vertex,
@@ -173,5 +181,5 @@ const struct out_format out_format_dot = {
     .drawing = &dot_drawing,
     .open = dot_open,
     .close = dot_close,
-    OUT_NO_DOCUMENT,
+    DOT_DOCUMENT,
 };

@@ -53,12 +53,11 @@ struct out_format {
 extern const struct out_format out_format_text, out_format_json;
 extern const struct out_format out_format_dot, out_format_svg, out_format_png;
 
-/* The slots of a document, for formats that print nothing of it. */
+/* The slots of a document but for trees, for formats that print nothing of it. */
 #define OUT_NO_DOCUMENT                                                                                      \
 	.object_begin = out_no_begin, .object_end = out_no_end, .field = out_no_field,                       \
 	.list_begin = out_no_begin, .list_end = out_no_end, .table_begin = out_no_table, .row = out_no_row,  \
-	.table_end = out_no_end, .tree_begin = out_no_table, .node_begin = out_no_row,                       \
-	.node_end = out_no_end, .tree_end = out_no_end
+	.table_end = out_no_end
 void out_no_begin(struct out *o, const char *key, const char *title);
 void out_no_end(struct out *o);
 void out_no_field(struct out *o, const char *key, const char *title, struct out_value value);

@@ -82,11 +82,12 @@ static int draw(const char *name, int graph, FILE *to)
 
 static void graphviz_close(struct out *o)
 {
-	FILE *graph = o->to;
-	bool any = ftello(graph) > 0;
+	FILE *graph = o->to, *picture = ((struct dot *)o->state)->picture;
+	bool any;
 
-	o->to = ((struct dot *)o->state)->picture;
 	dot_close(o);
+	any = ftello(graph) > 0;
+	o->to = picture;
 	if (fflush(graph) || ferror(graph) || lseek(fileno(graph), 0, SEEK_SET) < 0)
 		out_fail(o, -ENOMEM);
 	else if (!o->err && any)
@@ -96,7 +97,7 @@ static void graphviz_close(struct out *o)
 
 #define PICTURE                                                                                              \
 	.drawing = &dot_drawing, .program = PROGRAM, .open = graphviz_open, .close = graphviz_close,         \
-	OUT_NO_DOCUMENT
+	DOT_DOCUMENT
 
 const struct out_format out_format_svg = {.name = "svg", PICTURE};
 const struct out_format out_format_png = {.name = "png", .binary = true, PICTURE};

@@ -137,6 +137,80 @@ static void test_others_leave_it_out(void **state)
 	free(json);
 }
 
+static const struct out_column tree_columns[] = {{NULL, "call", OUT_TEXT},   {NULL, "host", OUT_TEXT},
+						 {NULL, "total", OUT_NS},    {"hidden", NULL, OUT_NS},
+						 {NULL, "bytes", OUT_BYTES}, {NULL, "", OUT_TEXT}};
+
+static void node(struct out *o, const char *name, uint64_t ns)
+{
+	out_node_begin(o, (const struct out_value[]){out_text(name), out_text("web"), out_ns(ns), out_ns(1),
+						     ns ? out_bytes(ns) : out_null(), out_text("")});
+}
+
+static void say_trees(struct out *o)
+{
+	out_object_begin(o, NULL, NULL);
+	out_tree_begin(o, "root", NULL, tree_columns, 6); /* for programs */
+	node(o, "unseen", 1);
+	out_node_end(o);
+	out_tree_end(o);
+	for (int i = 0; i < 2; i++) {
+		out_tree_begin(o, NULL, "a \"tree\"", tree_columns, 6);
+		node(o, "root\\", 1500);
+		node(o, "first", 0);
+		out_node_end(o);
+		node(o, "second", 7);
+		out_node_end(o);
+		out_node_end(o);
+		out_tree_end(o);
+	}
+	out_object_end(o);
+}
+
+static void test_trees(void **state)
+{
+	char *dot = printed("dot", say_trees);
+
+	(void)state;
+	assert_null(strstr(dot, "unseen"));
+	assert_null(strstr(dot, "hidden"));
+	assert_null(strstr(behind_styles(dot), "digraph")); /* one graph for all */
+	assert_non_null(
+	    strstr(dot, "label=\"a \\\"tree\\\"\"];\n"
+			"\t\tgraph [ordering=out];\n"
+			"\t\tt0 [label=\"root\\\\\\nweb\\ntotal 1.50 µs\", tooltip=\"bytes 1.46 KiB\"];\n"
+			"\t\tt1 [label=\"first\\nweb\\ntotal 0 ns\", tooltip=\"\"];\n"
+			"\t\tt2 [label=\"second\\nweb\\ntotal 7 ns\", tooltip=\"bytes 7 B\"];\n"
+			"\t\tt0 -> t2;\n"
+			"\t\tt0 -> t1;\n"
+			"\t}\n"
+			"\tsubgraph cluster_1 {\n"));
+	assert_non_null(strstr(dot, "\t\tt3 -> t5;\n\t\tt3 -> t4;\n\t}\n}\n"));
+	free(dot);
+}
+
+/* Wider and deeper than can be laid out. */
+static void say_large_tree(struct out *o)
+{
+	out_tree_begin(o, NULL, "large", tree_columns, 6);
+	for (int i = 0; i < 100000; i++)
+		node(o, "n", 1);
+	for (int i = 0; i < 100000; i++)
+		out_node_end(o);
+	out_tree_end(o);
+}
+
+static void test_large_tree(void **state)
+{
+	char *dot = printed("dot", say_large_tree);
+
+	(void)state;
+	assert_non_null(strstr(dot, "t998 -> t999;"));
+	assert_null(strstr(dot, "t1000"));
+	assert_non_null(strstr(dot, "label=\"99000 more are not drawn\""));
+	free(dot);
+}
+
 static void test_lacks(void **state)
 {
 	char *path = strdup(getenv("PATH"));
@@ -184,6 +258,8 @@ int main(void)
 	    cmocka_unit_test(test_dot),
 	    cmocka_unit_test(test_hostile_texts),
 	    cmocka_unit_test(test_others_leave_it_out),
+	    cmocka_unit_test(test_trees),
+	    cmocka_unit_test(test_large_tree),
 	    cmocka_unit_test(test_lacks),
 	    cmocka_unit_test(test_pictures),
 	    cmocka_unit_test(test_full_disk),
