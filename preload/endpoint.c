@@ -18,6 +18,7 @@
 #include <sys/un.h>
 
 #include "preload/conn.h"
+#include "preload/seccomp.h"
 #include "preload/sys.h"
 
 #ifndef IPPROTO_MPTCP
@@ -176,6 +177,24 @@ static int socket_check(int fd, int type, sa_family_t family, struct sight *s)
 		   : -EPROTOTYPE;
 }
 
+static bool network_left;
+
+void endpoint_leave_network(void)
+{
+	__atomic_store_n(&network_left, true, __ATOMIC_RELAXED);
+}
+
+/* The network that this thread is in, and so what it opens or accepts; 0: that of the dump's header. */
+static uint64_t network_of_thread(void)
+{
+	struct stat st;
+
+	if (!__atomic_load_n(&network_left, __ATOMIC_RELAXED) || !seccomp_allows(SECCOMP_PAUSE) ||
+	    sys_call(SYS_stat, "/proc/thread-self/ns/net", &st) < 0)
+		return 0;
+	return st.st_ino;
+}
+
 /* Also of a connection that was reset before we looked, which has no peer any more for getpeername: what it
  * received is still there to be read. */
 static int peer_read(int fd, const union address *local, union address *remote, socklen_t *bytes)
@@ -215,6 +234,8 @@ static int socket_read(int fd, const struct sockaddr *to, uint32_t to_bytes, str
 		unix_ends(fd, s, &local, local_bytes, &remote, remote_bytes);
 	else
 		internet_ends(s, &local, &remote, remote_bytes > 0);
+	if (local.any.sa_family != AF_UNIX)
+		s->end.netns = network_of_thread();
 	s->key = s->end.cookie = endpoint_cookie(fd);
 	return 0;
 }

@@ -30,6 +30,9 @@ struct sight {
  */
 int endpoint_read(int fd, const struct sockaddr *to, uint32_t to_bytes, struct sight *sight);
 
+/* A thread of this process went to another network namespace: from now on each socket's is asked for. */
+void endpoint_leave_network(void);
+
 /* SO_COOKIE, 0 if it is no socket. */
 uint64_t endpoint_cookie(int fd);
 

@@ -14,6 +14,7 @@
 
 #include "preload/call.h"
 #include "preload/config.h"
+#include "preload/endpoint.h"
 #include "preload/flush.h"
 #include "preload/seccomp.h"
 #include "preload/serves.h"
@@ -97,6 +98,8 @@ EXPORT int unshare(int flags)
 	bool paused = (flags & ALONE) != 0 && process_pause("unshare");
 	int r = REAL(unshare)(flags);
 
+	if (r == 0 && (flags & CLONE_NEWNET))
+		endpoint_leave_network();
 	if (paused)
 		process_resume();
 	return r;
@@ -109,6 +112,8 @@ EXPORT int setns(int fd, int type)
 	bool paused = user && process_pause("setns");
 	int r = REAL(setns)(fd, type);
 
+	if (r == 0 && (type == 0 || (type & CLONE_NEWNET)))
+		endpoint_leave_network();
 	if (paused)
 		process_resume();
 	return r;
