@@ -263,9 +263,8 @@ static void *accept_all(void *with)
 	}
 }
 
-static int serve_all(const char *where)
+static int serve_all(int listener)
 {
-	int listener = wire_listen(where, true);
 	pthread_t pool[POOL];
 
 	wire_must(fcntl(listener, F_SETFL, O_NONBLOCK) == 0, "fcntl");
@@ -281,18 +280,18 @@ static int serve_all(const char *where)
 static int server(const char *where, int processes)
 {
 	pid_t pids[PROCESSES];
-	int status;
+	int status, count = abs(processes), listener = processes < 0 ? wire_listen(where, false) : -1;
 
 	if (processes == 1)
-		return serve_all(where);
-	wire_must(processes <= PROCESSES, "arguments");
-	for (int i = 0; i < processes; i++) {
+		return serve_all(wire_listen(where, true));
+	wire_must(count <= PROCESSES, "arguments");
+	for (int i = 0; i < count; i++) {
 		pids[i] = fork();
 		wire_must(pids[i] >= 0, "fork");
 		if (pids[i] == 0)
-			exit(serve_all(where));
+			exit(serve_all(listener < 0 ? wire_listen(where, true) : listener));
 	}
-	for (int i = 0; i < processes; i++)
+	for (int i = 0; i < count; i++)
 		wire_must(waitpid(pids[i], &status, 0) == pids[i] && status == 0, "a server failed");
 	return 0;
 }

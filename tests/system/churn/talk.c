@@ -34,7 +34,8 @@ static uint64_t round_bytes(uint32_t id, uint32_t round)
 {
 	uint64_t dice = wire_dice(id, round);
 
-	return round == 0 ? WIRE_WORD + 1 + dice % 40 : 1 + (dice % 8 == 0 ? dice / 8 % 40000 : dice / 8 % 700);
+	return round == 0 ? WIRE_WORD + 1 + dice % 40
+			  : 1 + (dice % 8 == 0 ? dice / 8 % 40000 : dice / 8 % 700);
 }
 
 static uint64_t end_of(uint32_t id, uint64_t off)
@@ -123,9 +124,11 @@ static struct wire taken(int through)
 	return w;
 }
 
-/* This program anew, as `role`, with `fd` as CHILD_FD; `env` is one more setting, NULL: none. */
+/* This program anew, as `role`, with `fd` as CHILD_FD; `env` is one more setting, NULL: none; or the one of
+ * which no library can be part. */
 static pid_t start(const char *role, int fd, const char *env)
 {
+	const char *program = env != NULL && strcmp(env, "static") == 0 ? getenv("WIRE_STATIC") : self;
 	char text[16];
 	pid_t pid;
 
@@ -134,13 +137,13 @@ static pid_t start(const char *role, int fd, const char *env)
 	wire_must(pid >= 0, "fork");
 	if (pid > 0)
 		return pid;
-	if (env != NULL)
+	if (env != NULL && strchr(env, '=') != NULL)
 		putenv((char *)(uintptr_t)env);
 	if (fd != CHILD_FD) {
 		dup2(fd, CHILD_FD);
 		close(fd);
 	}
-	execl(self, self, role, text, NULL);
+	execl(program, program, role, text, NULL);
 	_exit(98);
 }
 
@@ -206,6 +209,20 @@ static void serve_back(struct wire *w)
 static void serve_foreign(struct wire *w)
 {
 	to_worker(w, true, "DPROF_DISABLE=1");
+}
+
+static void serve_static(struct wire *w)
+{
+	to_worker(w, true, "static");
+}
+
+/* The first half is moved by a process that is not traced, the second by one that is. */
+static void serve_late(struct wire *w)
+{
+	static char preload[4096];
+
+	snprintf(preload, sizeof preload, "LD_PRELOAD=%s", getenv("WIRE_LATE"));
+	to_worker(w, false, preload);
 }
 
 static void serve_fork(struct wire *w)
@@ -338,7 +355,7 @@ static const struct how {
     {"plain", serve_plain, 0},	       {"fork", serve_fork, 0},	      {"rights", serve_rights, 0},
     {"back", serve_back, 0},	       {"foreign", serve_foreign, 0}, {"inetd", serve_inetd, 0},
     {"exec", serve_exec, 0},	       {"turns", serve_turns, 0},     {"dup", serve_dup, 0},
-    {"prefork", serve_plain, WORKERS},
+    {"prefork", serve_plain, WORKERS}, {"static", serve_static, 0},   {"late", serve_late, 0},
 };
 
 static void *serve_one(void *with)

@@ -13,6 +13,7 @@ import reader  # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("DPROF_BUILD", os.path.join(HERE, "../../../build")))
 WAYS = ("out", "in")
+NOTHING = {"out": {}, "in": {}}
 
 
 class Wrong(Exception):
@@ -58,7 +59,7 @@ class Log:
                 self.untraced.setdefault(end, {"out": [], "in": []})[way].append((off, off + n))
 
     def ranges(self, end, way):
-        return [(off, off + n) for off, n in self.calls.get(end, {"out": {}, "in": {}})[way]]
+        return [(off, off + n) for off, n in self.calls.get(end, NOTHING)[way]]
 
 
 class Dumps:
@@ -66,7 +67,7 @@ class Dumps:
 
     def __init__(self, log, directories):
         self.calls, self.of_conn, self.dropped, self.files, self.resyncs, self.strangers = {}, {}, 0, 0, 0, 0
-        self.lengths = {}
+        self.lengths, self.first = {}, {}  # of each call; where the first holder came in
         for where in directories:
             for name in sorted(os.listdir(where)) if os.path.isdir(where) else []:
                 self.read(log, os.path.join(where, name))
@@ -79,7 +80,9 @@ class Dumps:
         ends = {}
         for r in records:
             if r["kind"] == "open" and r["cookie"] in log.of_cookie:
-                ends[r["conn"]] = log.of_cookie[r["cookie"]]
+                end = ends[r["conn"]] = log.of_cookie[r["cookie"]]
+                for way in WAYS:
+                    self.first[end, way] = min(r["off_" + way], self.first.get((end, way), r["off_" + way]))
         for conn, which in ends.items():
             self.of_conn.setdefault((host, pid, conn), set()).add(which)
         for r in records:
@@ -93,7 +96,7 @@ class Dumps:
             self.calls.setdefault(ends[r["conn"]], {"out": {}, "in": {}})[r["kind"]].setdefault((r["off"], r["len"]), pid)
 
     def ranges(self, end, way):
-        return [(off, off + n) for off, n in self.calls.get(end, {"out": {}, "in": {}})[way]]
+        return [(off, off + n) for off, n in self.calls.get(end, NOTHING)[way]]
 
 
 def analyze(directories):
@@ -106,11 +109,12 @@ def analyze(directories):
 
 class Verdict:
     """One run, compared. `lossy`: records may be missing (but never wrong); `apart`: ends may be left without a partner;
-    `shared`: holders know each other's bytes only from the kernel or not at all, so their offsets are the analyzer's to find."""
+    `shared`: holders know each other's bytes only from the kernel or not at all, so their offsets are the analyzer's to find; `cut`: the programs were killed, and may have made calls that they did not write down."""
 
-    def __init__(self, log, directories, lossy=False, apart=False, shared=False):
-        self.log, self.lossy, self.apart, self.shared = Log(log), lossy, apart, shared
+    def __init__(self, log, directories, lossy=False, apart=False, shared=False, cut=False):
+        self.log, self.lossy, self.apart, self.shared, self.cut = Log(log), lossy or cut, apart, shared, cut
         self.problems, self.classes, self.joined_wires, self.holes = [], {}, set(), 0
+        self.lost = self.told = 0
         self.dumps = Dumps(self.log, directories)
         self.info = analyze(directories)
         self.check_offsets()
@@ -126,12 +130,12 @@ class Verdict:
             self.dumps.calls = self.log.calls
         for end, ways in self.dumps.calls.items():
             for way in WAYS:
-                wrong = [c for c in ways[way] if c not in self.log.calls[end][way]]
-                if wrong:
+                wrong = [c for c in ways[way] if c not in self.log.calls.get(end, NOTHING)[way]]
+                if wrong and not (self.cut and wrong == [max(ways[way])]):
                     self.problems.append(f"wire {end}: recorded {way} that were not made: {sorted(wrong)[:4]}")
         for end, ways in self.log.calls.items():
             for way in WAYS:
-                have = self.dumps.calls.get(end, {"out": {}, "in": {}})[way]
+                have = self.dumps.calls.get(end, NOTHING)[way]
                 lost = [c for c in ways[way] if c not in have]
                 if lost and not self.lossy:
                     self.problems.append(f"wire {end}: {way} without a record: {sorted(lost)[:4]}")
@@ -171,12 +175,25 @@ class Verdict:
             self.problems.append(f"wires {wires} by {link['class']}: joined, one-sided {link['bytes_joined'], link['bytes_one_sided']}, "
                                  f"recorded {[self.counts(w) for w in wires]}")
         wire = (fits or sorted(wires))[0]
-        unseen = sum(size(ways[way]) for side in "cs" for ways in [self.log.untraced.get((wire, side))] if ways for way in WAYS)
+        unseen = sum(size(self.by_others((wire, side), way)) for side in "cs" for way in WAYS)
+        self.check_unseen(wire, link["bytes_unseen"])
         if not self.lossy and link["bytes_unseen"] != unseen:
             self.problems.append(f"wire {wire}: {link['bytes_unseen']} bytes unseen, {unseen} were moved by others")
         self.joined_wires.add(wire)
         count, n = self.classes.get(link["class"], (0, 0))
         self.classes[link["class"]] = count + 1, n + link["bytes_joined"]
+
+    def by_others(self, end, way):
+        """What processes that are not traced moved behind where the first one came in that is."""
+        first = self.dumps.first.get((end, way), 0)
+        return [(max(a, first), b) for a, b in self.log.untraced.get(end, {"out": [], "in": []})[way] if b > first]
+
+    def check_unseen(self, wire, said):
+        """What a traced process moved and no record has is unseen, or, behind the last record of all, unknown; never more."""
+        lost = sum(size(self.log.ranges((wire, side), way)) - size(self.dumps.ranges((wire, side), way)) for side in "cs" for way in WAYS)
+        self.lost, self.told = self.lost + lost, self.told + said
+        if self.lossy and not self.cut and said > lost:
+            self.problems.append(f"wire {wire}: {said} bytes unseen, {lost} were lost")
 
     def counts(self, wire):
         joined = one_sided = 0
@@ -210,4 +227,4 @@ class Verdict:
         share = ", ".join(f"{name} {100 * n / could if could else 100:.2f} % of bytes in {count} connections"
                           for name, (count, n) in sorted(self.classes.items()))
         return (f"{share or 'none joined'}; wrong 0, holes {self.holes}, ambiguous {self.info['ambiguous']}, "
-                f"dropped {self.dumps.dropped}")
+                f"dropped {self.dumps.dropped}" + (f", bytes without a record {self.lost}, unseen {self.told}" if self.lossy else ""))
