@@ -172,6 +172,65 @@ static void drop_swappable(struct group *g, uint32_t *partner, bool *torn)
 	}
 }
 
+/* The accept that made it; NULL: no record says so. */
+static const struct store_record *accept_of(const struct joining *j, const struct party *p, uint32_t *process)
+{
+	for (uint32_t i = 0; i < p->view_count; i++) {
+		const struct view *v = &j->conns->views[p->views[i]];
+		const struct store_record *r = v->open_record == STORE_NONE
+						   ? NULL
+						   : &j->store->processes[v->process].records[v->open_record];
+
+		*process = v->process;
+		if (r && (r->flags & RECORD_FLAG_ACCEPT) && !(r->flags & RECORD_FLAG_SEEN))
+			return r;
+	}
+	return NULL;
+}
+
+/* Two threads were in accept at once: what the kernel gave first may have been told last. */
+static bool is_unordered(const struct joining *j, const struct party *x, const struct party *y)
+{
+	uint32_t process_x, process_y;
+	const struct store_record *a = accept_of(j, x, &process_x), *b = accept_of(j, y, &process_y);
+
+	return a && b && (process_x != process_y || a->thread != b->thread) && a->t0_ns <= b->t1_ns &&
+	       b->t0_ns <= a->t1_ns;
+}
+
+/* Would a with c and what c has with b be as good? */
+static bool is_exchangeable(struct group *g, const uint32_t *partner, uint32_t b, uint32_t c)
+{
+	uint64_t now = (uint64_t)score_internet(g, partner[b], b) + score_internet(g, partner[c], c);
+	uint32_t one = score_internet(g, partner[b], c), other = score_internet(g, partner[c], b);
+
+	return one && other && (uint64_t)one + other + MATCH_MARGIN > now;
+}
+
+/* The same for connections of one pair of addresses: they are made one after the other, but accepted by
+ * whoever is there. */
+static void drop_unordered(struct group *g, uint32_t *partner, bool *torn)
+{
+	const struct joining *j = g->joining;
+	bool *torn_b = torn + g->a_count;
+
+	for (uint32_t b = 0; b < g->b_count; b++) {
+		for (uint32_t c = b + 1; c < g->b_count && c <= b + SWAP_REACH; c++) {
+			if (partner[b] == MATCH_NONE || partner[c] == MATCH_NONE ||
+			    (!is_unordered(j, &j->parties[g->b[b].party], &j->parties[g->b[c].party]) &&
+			     !is_unordered(j, &j->parties[g->a[partner[b]].party],
+					   &j->parties[g->a[partner[c]].party])) ||
+			    !is_exchangeable(g, partner, b, c))
+				continue;
+			torn[partner[b]] = torn[partner[c]] = torn_b[b] = torn_b[c] = true;
+		}
+	}
+	for (uint32_t b = 0; b < g->b_count; b++) {
+		if (torn_b[b])
+			partner[b] = MATCH_NONE;
+	}
+}
+
 /* ---- order between two clocks ---- */
 
 static bool is_whole(const struct joining *j, const struct party *p)
@@ -220,6 +279,8 @@ static int decide(struct group *g, enum join_class class, struct match *m)
 		return err;
 	if (class == JOIN_UNIX_ORDER)
 		drop_swappable(g, m->partner, m->torn);
+	else
+		drop_unordered(g, m->partner, m->torn);
 	if (class != JOIN_ADDRESS || !is_order_unsure(g))
 		return 0;
 	for (uint32_t b = 0; b < g->b_count; b++)
