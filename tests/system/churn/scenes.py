@@ -94,8 +94,11 @@ def ports(stage):
                                         (-4, "same", "256"), (-4, "same", "off")):
         reuse(stage, processes, content, DPROF_CAPTURE=capture)
         name = f"ports, {processes} servers, {content} bytes, capture {capture}"
-        yield stage.judge(name)
-        yield stage.judge(name + ", clocks apart", where=skewed(stage))
+        # Two that were accepted by two threads at one moment, with bytes and lengths that are the same, or without any, are nobody's
+        # to tell apart.
+        share = 1.0 if content == "own" else 0.8
+        yield stage.judge(name, apart=True, share=share)
+        yield stage.judge(name + ", clocks apart", where=skewed(stage), apart=True, share=share)
 
 
 def missing(stage):

@@ -108,11 +108,13 @@ def analyze(directories):
 
 
 class Verdict:
-    """One run, compared. `lossy`: records may be missing (but never wrong); `apart`: ends may be left without a partner;
+    """One run, compared. `lossy`: records may be missing (but never wrong); `apart`: ends may be left without a partner, and `share`
+    of the bytes that both ends have must be joined all the same;
     `shared`: holders know each other's bytes only from the kernel or not at all, so their offsets are the analyzer's to find; `cut`: the programs were killed, and may have made calls that they did not write down."""
 
-    def __init__(self, log, directories, lossy=False, apart=False, shared=False, cut=False):
+    def __init__(self, log, directories, lossy=False, apart=False, shared=False, cut=False, share=1.0):
         self.log, self.lossy, self.apart, self.shared, self.cut = Log(log), lossy or cut, apart, shared, cut
+        self.share = share
         self.problems, self.classes, self.joined_wires, self.holes = [], {}, set(), 0
         self.lost = self.told = 0
         self.dumps = Dumps(self.log, directories)
@@ -216,6 +218,8 @@ class Verdict:
         left = wires - self.joined_wires
         if left and not self.apart:
             self.problems.append(f"{len(left)} of {len(wires)} wires not joined: {sorted(left)[:10]}")
+        if not self.lossy and self.joined() < self.share * self.could:
+            self.problems.append(f"{self.joined()} of {self.could} bytes that both ends have are joined")
         if not self.apart and self.info["ambiguous"]:
             self.problems.append(f"{self.info['ambiguous']} ends are ambiguous")
 
