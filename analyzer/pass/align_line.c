@@ -153,7 +153,7 @@ static int64_t median_slope(const struct fit *f, int reach)
 
 				if (!p->there || !q->there || q->x <= p->x)
 					continue;
-				slope = (((__int128)q->d - p->d) << DRIFT_SHIFT) / ((__int128)q->x - p->x);
+				slope = ((__int128)q->d - p->d) * DRIFT_ONE / ((__int128)q->x - p->x);
 				if (slope > DRIFT_LEAST && slope < DRIFT_MOST)
 					slopes[n++] = (int64_t)slope;
 			}
