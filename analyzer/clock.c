@@ -21,10 +21,10 @@ int clock_unit(struct clock *c, const char *name)
 	return vec_push(&c->units, unit) ? -ENOMEM : (int)(c->units.count - 1);
 }
 
-int clock_add(struct clock *c, int unit, uint32_t source, const struct anchor *a)
+int clock_add(struct clock *c, int unit, uint32_t source, enum clock_order order, const struct anchor *a)
 {
-	return vec_push(&c->readings,
-			(struct clock_reading){a->stamp, a->raw_ns, a->real_ns, (uint32_t)unit, source});
+	return vec_push(&c->readings, (struct clock_reading){order, a->stamp, a->raw_ns, a->real_ns,
+							     (uint32_t)unit, source});
 }
 
 void clock_free(struct clock *c)
@@ -117,7 +117,8 @@ void clock_place(const struct clock *c, int unit, struct clock_cursor *at, uint6
 	uint32_t before = at->group;
 	uint64_t back = t1 < at->last ? at->last - t1 : 0;
 
-	if (back > u->second) {
+	/* Where it is known that they do, less is enough than where nested calls may look like it. */
+	if (back > (at->group + 1 < u->groups ? u->second / 100 : u->second)) {
 		if (at->group + 1 < u->groups) {
 			at->group++;
 		} else {

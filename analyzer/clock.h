@@ -29,7 +29,14 @@
 		.rest_ppm = 200                                                                              \
 	}
 
+enum clock_order {
+	CLOCK_FOLLOWS, /* it was made after the one before it in its dump */
+	CLOCK_BEGINS,  /* the first of a file */
+	CLOCK_ASIDE    /* of a window: perhaps before others that come first */
+};
+
 struct clock_reading {
+	enum clock_order order;
 	uint64_t stamp, raw_ns, real_ns;
 	uint32_t unit;
 	uint32_t source; /* number of the dump */
@@ -65,6 +72,7 @@ struct clock {
 	VEC(struct clock_step) steps; /* in order of time */
 	struct clock_line line;	      /* RAW to REALTIME; of steps that are followed see clock.c */
 	uint64_t base_ns;	      /* RAW where that line is as it stands */
+	bool unfolded;		      /* RAW went back: that of the readings is moved on */
 	/* After clock_fit(): */
 	uint64_t used, bad; /* readings */
 	uint64_t wrong;	    /* of the bad ones: that contradict all others, or are none */
@@ -86,10 +94,13 @@ struct clock_cursor {
 int clock_unit(struct clock *c, const char *name);
 
 /* Enters a reading of a dump. 0 or -ENOMEM. */
-int clock_add(struct clock *c, int unit, uint32_t source, const struct anchor *a);
+int clock_add(struct clock *c, int unit, uint32_t source, enum clock_order order, const struct anchor *a);
 
 /* Can it be one at all? */
 bool clock_reading_is_sane(const struct clock_reading *r);
+
+/* Moves RAW on where it goes back. 0 or -ENOMEM. */
+int clock_unfold(struct clock *c);
 
 /* After all readings. 0 or -ENOMEM. */
 int clock_fit(struct clock *c);

@@ -271,14 +271,14 @@ static int fit_runs(struct clock *c, struct fitting *f)
 }
 
 /* The breaks of a unit are steps of the clock, too: times around them are as wrong as they are wide. */
-static int add_breaks(struct clock *c, const struct fitting *f)
+static int add_breaks(struct clock *c, const struct clock_unit *u, const struct fitting *f)
 {
 	int err = 0;
 
 	for (uint32_t i = 1; i < f->runs && !err; i++) {
 		const struct clock_point *q = &f->points.items[f->starts[i]], *p = q - 1;
 
-		c->breaks++;
+		c->breaks += strcmp(u->name, "raw") != 0;
 		err = vec_push(&c->steps, (struct clock_step){.raw_ns = p->y + (q->y - p->y) / 2,
 							      .within_ns = (q->y - p->y) / 2 + 1});
 	}
@@ -290,6 +290,8 @@ static int fit_points(struct clock *c, struct clock_unit *u, struct fitting *f)
 	uint64_t rate;
 	int err = clock_line_rate(f->points.items, f->points.count, &f->bounds, RATE_APART_NS, &rate);
 
+	if (f->bounds.low == f->bounds.high)
+		rate = f->bounds.low;
 	f->runs = f->points.count > 0;
 	if (!err && rate) {
 		const struct clock_law law = {rate, STAMP_STEP_MIN_NS, STAMP_PPM_MAX, 0, STAMP_PPM_MAX};
@@ -300,7 +302,7 @@ static int fit_points(struct clock *c, struct clock_unit *u, struct fitting *f)
 		    (uint64_t)(((unsigned __int128)RATE_APART_NS << CLOCK_RATE_SHIFT) / rate);
 	}
 	err = err ? err : fit_runs(c, f);
-	err = err ? err : add_breaks(c, f);
+	err = err ? err : add_breaks(c, u, f);
 	err = err ? err : add_pieces(u, f);
 	c->guessed |= !f->runs || f->fits[0].guessed;
 	if (!err && !f->runs)
@@ -318,6 +320,8 @@ static int fit_unit(struct clock *c, uint32_t number)
 	u->groups = 1;
 	u->second = 1000000000;
 	if (!strcmp(u->name, "raw"))
+		f.bounds = (struct clock_bounds){.low = CLOCK_RATE_ONE, .high = CLOCK_RATE_ONE};
+	if (!strcmp(u->name, "raw") && !c->unfolded)
 		return vec_push(&u->pieces,
 				(struct clock_piece){.line.rate = CLOCK_RATE_ONE, .high = UINT64_MAX});
 	for (size_t i = 0; i < c->readings.count && !err; i++) {
@@ -327,7 +331,7 @@ static int fit_unit(struct clock *c, uint32_t number)
 			err = vec_push(&f.points, (struct clock_point){r->stamp, r->raw_ns, r->source});
 	}
 	vec_sort(&f.points, compare_points);
-	f.bounds.fallback = guess_rate(&f.points);
+	f.bounds.fallback = strcmp(u->name, "raw") ? guess_rate(&f.points) : CLOCK_RATE_ONE;
 	err = err ? err : fit_points(c, u, &f);
 	if (!err)
 		u->second = (uint64_t)(((unsigned __int128)1000000000 << CLOCK_RATE_SHIFT) /
@@ -346,7 +350,7 @@ static int compare_steps(const void *a, const void *b)
 int clock_fit(struct clock *c)
 {
 	points_t real = {0};
-	int err = 0;
+	int err = clock_unfold(c);
 
 	c->bad = c->wrong = c->breaks = c->error_ns = c->wander_ns = 0;
 	c->guessed = !c->readings.count;

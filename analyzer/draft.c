@@ -63,18 +63,18 @@ void draft_meet(struct draft *d, const struct dump_header_read *h)
 	d->older = h->older;
 }
 
-void draft_add_reading(struct draft *d, const struct anchor *a, bool follows)
+void draft_add_reading(struct draft *d, const struct anchor *a, enum clock_order order)
 {
-	const struct clock_reading reading = {a->stamp, a->raw_ns, a->real_ns, 0, 0};
+	const struct clock_reading reading = {order, a->stamp, a->raw_ns, a->real_ns, 0, 0};
 	struct draft_clock *c = &d->readings;
 
 	if (!clock_reading_is_sane(&reading))
 		return;
 	if (!c->readings++)
 		c->first_raw_ns = a->raw_ns;
-	if (!follows)
+	if (order == CLOCK_ASIDE)
 		return;
-	if (a->raw_ns < c->last_raw_ns) {
+	if (order == CLOCK_FOLLOWS && a->raw_ns < c->last_raw_ns) {
 		uint64_t back_ns = c->last_raw_ns - a->raw_ns;
 
 		c->disordered++;

@@ -63,7 +63,7 @@ bool draft_is(const struct draft *d, const struct dump_header_read *header);
 void draft_meet(struct draft *d, const struct dump_header_read *header);
 
 /* Another reading of the clocks in its dump. */
-void draft_add_reading(struct draft *d, const struct anchor *a, bool follows);
+void draft_add_reading(struct draft *d, const struct anchor *a, enum clock_order order);
 
 /* Checks a block and enters it; takes over the object's memory if 0. -EBADMSG, -ENOMEM. */
 int draft_add_block(struct draft *d, struct slice object, uint32_t part);

@@ -58,16 +58,16 @@ static int new_draft(struct loader *l, const struct dump_header_read *h, const c
 	return err;
 }
 
-/* A reading of the clocks; `follows`: it was written after those before it. */
-static int add_reading(struct reading *r, const struct anchor *a, bool follows)
+/* A reading of the clocks. */
+static int add_reading(struct reading *r, const struct anchor *a, enum clock_order order)
 {
 	struct loader *l = r->loader;
 	uint32_t number = (uint32_t)(r->draft - l->drafts.items);
 
 	if (!a->stamp && !a->raw_ns && !a->real_ns)
 		return 0; /* it is none */
-	draft_add_reading(r->draft, a, follows);
-	return clock_add(&l->boots.items[r->draft->clock].clock, r->draft->unit, number, a);
+	draft_add_reading(r->draft, a, order);
+	return clock_add(&l->boots.items[r->draft->clock].clock, r->draft->unit, number, order, a);
 }
 
 /* Ends the part that is being read, and adds up. */
@@ -118,8 +118,7 @@ static int read_header(struct reading *r, struct slice object)
 	draft_meet(r->draft, &h);
 	r->part = (uint32_t)l->parts.count - 1;
 	r->part_first = r->draft->blocks.count;
-	r->draft->readings.last_raw_ns = 0;
-	return add_reading(r, &h.anchor, true);
+	return add_reading(r, &h.anchor, CLOCK_BEGINS);
 }
 
 struct anchors {
@@ -144,7 +143,7 @@ static int read_anchors(struct reading *r, struct slice object)
 	if (!err)
 		err = anchors.err;
 	for (size_t i = 0; !err && i < anchors.list.count; i++)
-		err = add_reading(r, &anchors.list.items[i], true);
+		err = add_reading(r, &anchors.list.items[i], CLOCK_FOLLOWS);
 	vec_free(&anchors.list);
 	return err;
 }
@@ -158,9 +157,9 @@ static int read_window(struct reading *r, struct slice object)
 	if (!err)
 		err = draft_add_window(r->draft, &w);
 	if (!err)
-		err = add_reading(r, &w.opened, false);
+		err = add_reading(r, &w.opened, CLOCK_ASIDE);
 	if (!err && w.closed.stamp)
-		err = add_reading(r, &w.closed, false);
+		err = add_reading(r, &w.closed, CLOCK_ASIDE);
 	return err;
 }
 

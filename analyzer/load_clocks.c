@@ -63,7 +63,7 @@ static int guess_reading(struct clock *c, const struct draft *d, uint32_t source
 		a.raw_ns = a.stamp;
 	else if (__builtin_mul_overflow(a.raw_ns, NS_PER_CLOCK_TICK, &a.raw_ns))
 		a.raw_ns = 0;
-	return clock_add(c, d->unit, source, &a);
+	return clock_add(c, d->unit, source, CLOCK_BEGINS, &a);
 }
 
 static int guess_units(struct loader *l, uint32_t boot)
@@ -99,6 +99,7 @@ static int copy_part(const struct clock *from, const uint32_t *part, uint32_t nu
 {
 	int err = 0;
 
+	to->unfolded = from->unfolded;
 	for (size_t i = 0; i < from->units.count && !err; i++)
 		err = clock_unit(to, from->units.items[i].name) < 0 ? -ENOMEM : 0;
 	for (size_t i = 0; i < from->readings.count && !err; i++) {
@@ -245,12 +246,11 @@ int clocks_tell_process(struct loader *l, const struct draft_clock *d, const str
 		    load_note(l, p->path,
 			      "the clock was read too seldom to know how long a tick is: times are guesses");
 	if (!err && (d->disordered || p->back_records))
-		err = load_note(
-		    l, p->path,
-		    "its clock goes back, by up to %s (readings: %" PRIu64 ", records: %" PRIu64
-		    "): its records stay in the order in which they were made",
-		    seconds(d->back_ns > p->back_ns ? d->back_ns : p->back_ns).text, d->disordered,
-		    p->back_records);
+		err = load_note(l, p->path,
+				"its clock goes back, by up to %s (readings: %" PRIu64 ", records: %" PRIu64
+				"): its records stay in the order in which they were made",
+				seconds(d->back_ns > p->back_ns ? d->back_ns : p->back_ns).text,
+				d->disordered, p->back_records);
 	return err;
 }
 

@@ -35,7 +35,7 @@ static uint64_t distance(uint64_t a, uint64_t b)
 
 static void add(struct clock *c, int unit, struct anchor a)
 {
-	assert_int_equal(clock_add(c, unit, 0, &a), 0);
+	assert_int_equal(clock_add(c, unit, 0, CLOCK_FOLLOWS, &a), 0);
 }
 
 static void test_raw_is_exact(void **state)
@@ -201,7 +201,7 @@ static void test_too_few_readings_are_a_guess(void **state)
 
 static void add_from(struct clock *c, int unit, uint32_t source, struct anchor a)
 {
-	assert_int_equal(clock_add(c, unit, source, &a), 0);
+	assert_int_equal(clock_add(c, unit, source, CLOCK_FOLLOWS, &a), 0);
 }
 
 /* Somebody sets CLOCK_REALTIME, forward or back, while programs run: no order and no duration changes. */
@@ -410,6 +410,48 @@ static void test_stamps_that_go_back(void **state)
 	clock_free(&c);
 }
 
+/* RAW and the stamps go back by three seconds: two dumps that saw it stay in order, and 7 seconds are 7
+ * seconds on either side. */
+static void test_raw_goes_back(void **state)
+{
+	(void)state;
+	for (uint32_t all = 0; all < 2; all++) { /* CLOCK_REALTIME, too? */
+		struct clock c = {0};
+		int raw = clock_unit(&c, "raw");
+		struct clock_cursor at;
+		uint64_t last = 0, first_half = 0, ns[2];
+
+		for (uint64_t s = 0; s <= 40; s++)
+			for (uint32_t source = 0; source < 2; source++) {
+				uint64_t t = s * SECOND + source * 300000000, back = s > 19 ? 3 * SECOND : 0;
+
+				add_from(&c, raw, source,
+					 (struct anchor){RAW_BASE + t - back, RAW_BASE + t - back, 0,
+							 REAL_BASE + t - (all ? back : 0)});
+			}
+		assert_int_equal(clock_fit(&c), 0);
+		assert_int_equal(c.bad, 0);
+		assert_int_equal(c.breaks, 0);
+		at = clock_begin(&c, raw, RAW_BASE);
+		for (uint64_t t = 0; t < 40 * SECOND; t += SECOND / 5) {
+			uint64_t stamp = RAW_BASE + t - (t > 19 * SECOND + SECOND / 2 ? 3 * SECOND : 0);
+
+			clock_place(&c, raw, &at, stamp, stamp + 1000, ns);
+			assert_true(ns[0] >= last && ns[1] == ns[0] + 1000);
+			last = ns[1];
+			if (t == 12 * SECOND)
+				first_half = ns[0];
+			if (t == 19 * SECOND)
+				assert_int_equal(ns[0] - first_half, 7 * SECOND);
+			if (!all)
+				assert_true(distance(ns[0], REAL_BASE + t) <= 10);
+		}
+		assert_int_equal(at.group, 1);
+		assert_int_equal(at.back, 0);
+		clock_free(&c);
+	}
+}
+
 /* Two machines, one boot id: `late` ns lie between their clocks. */
 static uint32_t parts_of(uint64_t late, uint32_t *part)
 {
@@ -495,6 +537,7 @@ int main(void)
 	    cmocka_unit_test(test_broken_stamps),
 	    cmocka_unit_test(test_restarted_stamps),
 	    cmocka_unit_test(test_stamps_that_go_back),
+	    cmocka_unit_test(test_raw_goes_back),
 	    cmocka_unit_test(test_cloned_machines),
 	    cmocka_unit_test(test_set_is_no_clone),
 	    cmocka_unit_test(test_names),
