@@ -118,7 +118,7 @@ static int read_header(struct reading *r, struct slice object)
 	draft_meet(r->draft, &h);
 	r->part = (uint32_t)l->parts.count - 1;
 	r->part_first = r->draft->blocks.count;
-	return add_reading(r, &h.anchor, CLOCK_BEGINS);
+	return h.has_anchor ? add_reading(r, &h.anchor, CLOCK_BEGINS) : 0;
 }
 
 struct anchors {

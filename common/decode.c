@@ -340,13 +340,12 @@ int dump_read_header(struct slice object, struct dump_header_read *h)
 	err = read_fields(object, fields, COUNT_OF(fields));
 	if (err)
 		return err;
-	if (!h->host.bytes || !h->boot_id.bytes || !h->program.bytes || !h->stamp.bytes || !anchor.bytes ||
-	    !h->calls.bytes || !h->settings.bytes)
+	if (!h->host.bytes || !h->boot_id.bytes || !h->program.bytes || !h->stamp.bytes || !h->calls.bytes ||
+	    !h->settings.bytes)
 		return -EBADMSG;
 	c = cursor_over(anchor);
 	read_anchor(&c, &h->anchor);
-	if (c.bad)
-		return -EBADMSG;
+	h->has_anchor = !c.bad; /* without one, others of the boot may do */
 	err = older.bytes ? read_older(older, &h->older) : 0;
 	return err || !window.bytes ? err : read_header_window(h, window);
 }

@@ -145,6 +145,7 @@ struct dump_header_read {
 	uint64_t major, minor;
 	uint64_t pid, ppid, uid, netns, start_ns, boot_start;
 	struct anchor anchor;
+	bool has_anchor;
 	uint64_t segment;
 	struct dump_older older;
 	bool gated; /* the header has a window: what was recorded is what the window objects say */
