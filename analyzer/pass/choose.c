@@ -67,6 +67,13 @@ static bool is_clear(const struct rank *r, const struct candidate *c, const stru
 	return r->best == c && (!r->next || c->bits - r->next_bits >= how->margin);
 }
 
+static uint32_t needed(const struct candidate *c, const struct choice *how, const struct rank *ranks)
+{
+	bool alone = how->alone && c->timed && !ranks[c->a].next && !ranks[c->b].next;
+
+	return alone ? how->alone : how->need;
+}
+
 static size_t join_best(struct joining *j, const struct candidates *c, const struct choice *how,
 			const struct rank *ranks)
 {
@@ -75,7 +82,7 @@ static size_t join_best(struct joining *j, const struct candidates *c, const str
 	for (size_t i = 0; i < c->count; i++) {
 		const struct candidate *x = &c->items[i];
 
-		if (!is_free(j, x) || x->bits < how->need || !is_clear(&ranks[x->a], x, how) ||
+		if (!is_free(j, x) || x->bits < needed(x, how, ranks) || !is_clear(&ranks[x->a], x, how) ||
 		    !is_clear(&ranks[x->b], x, how))
 			continue;
 		join_put(j, x->a, x->b, x->class, x->bits);

@@ -12,6 +12,7 @@ struct candidate {
 	uint32_t a, b;
 	uint32_t bits;
 	enum join_class class;
+	bool timed;  /* the clocks are known, and allow it */
 	bool likely; /* much is equal, so it counts where nothing can be decided */
 };
 
@@ -24,6 +25,7 @@ struct candidates {
 struct choice {
 	uint32_t need;	 /* bits */
 	uint32_t margin; /* bits over the runner-up of either */
+	uint32_t alone;	 /* bits of two that times allow nobody else; 0: the same as for others */
 };
 
 /* Joins what can be, among ends without a partner, and says of the others why not. 0 or -ENOMEM. */

@@ -21,6 +21,7 @@
 #define NAMED_BITS  16u /* what the opener's address and port are worth */
 #define LIKELY_SAME 16u /* bytes that are equal */
 #define NEED_BITS   40u
+#define ALONE_BITS  24u
 #define MARGIN_BITS 20u
 
 /* An end, by a name that it shares with its other end. */
@@ -37,6 +38,7 @@ struct search {
 	VEC(struct named) named;
 	VEC(uint64_t) pairs; /* opener << 32 | acceptor */
 	struct candidates candidates;
+	uint32_t *crowded; /* by end: how many of its samples are too common to say whose it is */
 };
 
 static int named_compare(const void *a, const void *b)
@@ -166,13 +168,13 @@ static bool is_mirrored(const struct party *a, const struct party *b)
 	return socket_same_address(&a->local, &b->remote) && socket_same_address(&a->remote, &b->local);
 }
 
-static enum join_class class_of(const struct party *a, const struct party *b, bool named)
+static enum join_class class_of(const struct party *a, const struct party *b)
 {
 	if (is_mirrored(a, b))
 		return JOIN_ADDRESS;
 	if (party_shift(a, b))
 		return JOIN_PROXY;
-	return named && socket_same_address(&a->local, &b->remote) ? JOIN_DNAT : JOIN_FINGERPRINT;
+	return socket_same_address(&a->local, &b->remote) ? JOIN_DNAT : JOIN_FINGERPRINT;
 }
 
 /* Weighs the pairs that were listed. `named`: the opener's address is one, which is evidence, but private
@@ -196,9 +198,10 @@ static int weigh_all(struct search *s, bool named)
 		err = weigh_pair(&s->weigher, a, b, &known, &w);
 		if (err || !w.fits)
 			continue;
-		c.class = class_of(&s->j->parties[a], &s->j->parties[b], named);
+		c.class = class_of(&s->j->parties[a], &s->j->parties[b]);
 		c.bits = w.bits + (named && (w.timed || w.bits || w.same) ? NAMED_BITS : 0);
 		c.likely = named || w.same >= LIKELY_SAME || w.timed || w.bits >= NEED_BITS / 2;
+		c.timed = w.timed;
 		err = vec_push(&s->candidates, c);
 	}
 	vec_clear(&s->pairs);
@@ -264,8 +267,11 @@ static int pair_holders(struct search *s, const struct holder *holders, size_t n
 
 	while (openers < n && !holders[openers].acceptor)
 		openers++;
-	if (openers * (n - openers) > RUN_MAX)
+	if (openers * (n - openers) > RUN_MAX) {
+		for (size_t i = 0; i < n; i++)
+			s->crowded[holders[i].party]++;
 		return 0;
+	}
 	for (size_t a = 0; a < openers; a++)
 		for (size_t b = openers; b < n && !err; b++)
 			err = add_pair(s, holders[a].party, holders[b].party);
@@ -315,9 +321,23 @@ static int pair_by_time(struct search *s)
 	return err;
 }
 
+/* Ends that have nothing but what many of both sides have. */
+static void mark_crowded(const struct search *s)
+{
+	const size_t *first = s->weigher.first;
+
+	for (uint32_t i = 0; i < s->j->count; i++) {
+		struct party *p = &s->j->parties[i];
+
+		if (is_open(p) && p->apart == APART_ALONE && s->crowded[i] &&
+		    s->crowded[i] == first[i + 1] - first[i])
+			p->apart = APART_SEVERAL;
+	}
+}
+
 static int join_alike(struct search *s)
 {
-	static const struct choice how = {.need = NEED_BITS, .margin = MARGIN_BITS};
+	static const struct choice how = {.need = NEED_BITS, .margin = MARGIN_BITS, .alone = ALONE_BITS};
 	int err = pair_by_samples(s);
 
 	if (!err)
@@ -326,6 +346,7 @@ static int join_alike(struct search *s)
 		err = weigh_all(s, false);
 	if (!err)
 		err = choose_run(s->j, &s->candidates, &how);
+	mark_crowded(s);
 	vec_clear(&s->candidates);
 	return err;
 }
@@ -357,12 +378,13 @@ static uint64_t count_open(const struct joining *j)
 
 int join_nat(struct joining *j)
 {
-	struct search s = {.j = j};
-	int err = 0;
+	struct search s = {.j = j, .crowded = malloc((j->count + 1ul) * sizeof(*s.crowded))};
+	int err = s.crowded ? 0 : -ENOMEM;
 
 	for (int round = 0; round < ROUNDS_MAX && is_any(j) && !err; round++) {
 		uint64_t before = count_open(j);
 
+		memset(s.crowded, 0, j->count * sizeof(*s.crowded));
 		err = weigh_begin(&s.weigher, j);
 		if (!err)
 			err = join_named(&s, round == 0);
@@ -379,5 +401,6 @@ int join_nat(struct joining *j)
 	vec_free(&s.named);
 	vec_free(&s.pairs);
 	vec_free(&s.candidates);
+	free(s.crowded);
 	return err;
 }
