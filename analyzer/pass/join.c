@@ -13,7 +13,9 @@
 
 #define COMPARE_RECORDS 32     /* captured heads per direction that a decision looks at */
 #define TIES_MAX	65536u /* joins between clocks that are looked at */
-#define SURE_WORTH	160u   /* quarters of a bit: bytes that outweigh a time that does not fit */
+#define DNAT_BITS	32u    /* of a join by one address that no other join of the clocks bears out */
+#define SURE_BITS	40u    /* that outweigh a time that does not fit */
+#define SURE_WORTH	640u   /* quarters of a bit of equal bytes, which much may share: the same */
 
 void join_put(struct joining *j, uint32_t a, uint32_t b, enum join_class class, uint32_t bits)
 {
@@ -106,8 +108,11 @@ static int tie_all(struct joining *j)
 		if (!opener)
 			m.offset = (struct bound){-m.offset.high, -m.offset.low};
 		if (m.fits && !bound_is_open(&m.offset))
-			err = ties_add(&j->ties,
-				       &(struct tie){a->clock, b->clock, i, a->open_ns, m.offset, false});
+			err = ties_add(&j->ties, &(struct tie){.a = a->clock,
+							       .b = b->clock,
+							       .party = i,
+							       .at_ns = a->open_ns,
+							       .offset = m.offset});
 	}
 	return err;
 }
@@ -120,10 +125,10 @@ static int untie_odd(struct joining *j)
 	for (size_t i = 0; i < j->ties.count && !err; i++) {
 		const struct tie *t = &j->ties.items[i];
 		struct party *a = &j->parties[t->party], *b = &j->parties[a->partner];
-		struct bound known = ties_bound(&j->ties, t->a, t->b, t->at_ns);
 		struct agreement found = {0};
 
-		if (!t->odd || bound_is_open(&known))
+		if (a->bits >= SURE_BITS ||
+		    (!t->lone && !(t->only && a->join == JOIN_DNAT && a->bits < DNAT_BITS)))
 			continue;
 		err = party_compare(j->store, j->conns, a, b, party_shift(a, b), COMPARE_RECORDS, &found);
 		if (!err)
@@ -133,6 +138,8 @@ static int untie_odd(struct joining *j)
 			continue;
 		a->partner = b->partner = STORE_NONE;
 		a->join = b->join = JOIN_NONE;
+		a->doubtful = b->doubtful = true;
+		a->apart = b->apart = APART_SEVERAL;
 	}
 	return err;
 }

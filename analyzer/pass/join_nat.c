@@ -177,6 +177,14 @@ static enum join_class class_of(const struct party *a, const struct party *b)
 	return socket_same_address(&a->local, &b->remote) ? JOIN_DNAT : JOIN_FINGERPRINT;
 }
 
+/* Clocks that nothing ties leave a port's uses to be told by their bytes, or at least by how many they were.
+ */
+static bool is_in_doubt(const struct party *a, const struct party *b, const struct bound *known,
+			const struct weight *w)
+{
+	return bound_is_open(known) && (a->doubtful || b->doubtful || !w->equal) && w->bits < NEED_BITS;
+}
+
 /* Weighs the pairs that were listed. `named`: the opener's address is one, which is evidence, but private
  * addresses may be anybody's, so there must be more. */
 static int weigh_all(struct search *s, bool named)
@@ -196,7 +204,7 @@ static int weigh_all(struct search *s, bool named)
 		last = s->pairs.items[i];
 		known = join_bound(s->j, a, b);
 		err = weigh_pair(&s->weigher, a, b, &known, &w);
-		if (err || !w.fits)
+		if (err || !w.fits || is_in_doubt(&s->j->parties[a], &s->j->parties[b], &known, &w))
 			continue;
 		c.class = class_of(&s->j->parties[a], &s->j->parties[b]);
 		c.bits = w.bits + (named && (w.timed || w.bits || w.same) ? NAMED_BITS : 0);

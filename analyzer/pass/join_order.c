@@ -60,6 +60,14 @@ static bool is_outlived(const struct party *next, const struct party *b)
 	return next && next->opened && next->role == VIEW_CLIENT && b->open_ns > next->open_ns + BACKLOG_NS;
 }
 
+/* What the one sent the other took, as far as both counted. */
+static bool is_equal_total(const struct party *from, const struct party *to)
+{
+	uint64_t sent = from->moved[PARTY_OUT], received = to->moved[PARTY_IN];
+
+	return sent == COUNT_UNKNOWN || received == COUNT_UNKNOWN || sent == received;
+}
+
 /* Two clocks: there must be an offset between them at which nothing came before it was sent. */
 static bool fits_between(const struct group *g, const struct party *x, const struct party *y)
 {
@@ -68,6 +76,9 @@ static bool fits_between(const struct group *g, const struct party *x, const str
 	const struct party *b = a == x ? y : x;
 	struct bound known = join_bound(j, (uint32_t)(a - j->parties), (uint32_t)(b - j->parties));
 
+	if (bound_is_open(&known) &&
+	    (a->doubtful || b->doubtful || !is_equal_total(a, b) || !is_equal_total(b, a)))
+		return false;
 	return meet(j->store, j->conns, a, b, 0, &known).fits;
 }
 

@@ -32,6 +32,7 @@ struct party {
 	struct address named; /* the opener, as the header that was received says; family 0: it does not */
 	uint32_t partner;     /* another party, or STORE_NONE */
 	enum join_class join;
+	bool doubtful;	       /* times did not agree with a join that was made: not without them again */
 	enum link_apart apart; /* while it has no partner */
 	uint32_t bits;	       /* what says that the partner's bytes are the same */
 };

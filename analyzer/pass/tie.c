@@ -113,6 +113,23 @@ static void narrow(struct tie *ties, size_t n)
 	}
 }
 
+static bool is_agreed(const struct tie *x, const struct tie *y)
+{
+	struct bound b = widened(&x->offset, drift(x->at_ns, y->at_ns));
+
+	return b.low <= y->offset.high && b.high >= y->offset.low;
+}
+
+/* Where a clock was set, ties still agree with their neighbours; one that does not is a wrong join. */
+static void find_lone(struct tie *ties, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		ties[i].odd = true;
+		ties[i].lone = !(i > 0 && is_agreed(&ties[i - 1], &ties[i])) &&
+			       !(i + 1 < n && is_agreed(&ties[i + 1], &ties[i]));
+	}
+}
+
 /* Of two clocks. If more than a quarter disagrees (a clock was set, say), nothing is known. */
 static int settle_pair(struct tie *ties, size_t n)
 {
@@ -126,12 +143,12 @@ static int settle_pair(struct tie *ties, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct bound b = widened(&ties[i].offset, drift(ties[i].at_ns, middle_ns));
 
-		ties[i].odd = agreed < b.low || agreed > b.high;
+		ties[i].odd = ties[i].lone = agreed < b.low || agreed > b.high;
 		odd += ties[i].odd;
 	}
+	ties->only = n == 1;
 	if (odd > n / 4) {
-		for (size_t i = 0; i < n; i++)
-			ties[i].odd = true;
+		find_lone(ties, n);
 		return 0;
 	}
 	narrow(ties, n);

@@ -16,7 +16,9 @@ struct tie {
 	uint32_t party; /* at a */
 	uint64_t at_ns; /* on a's clock */
 	struct bound offset;
-	bool odd; /* it does not agree with the others */
+	bool odd;  /* it does not agree with the others, or they do not agree at all */
+	bool lone; /* nor with those next to it in time */
+	bool only; /* there is no other of the two clocks */
 };
 
 struct ties {

@@ -328,6 +328,14 @@ static bool fits_totals(const struct party *from, const struct party *to, uint64
 	       received - sent <= shift;
 }
 
+static bool is_equal_total(const struct party *from, const struct party *to, uint64_t shift)
+{
+	uint64_t sent = from->moved[PARTY_OUT], received = to->moved[PARTY_IN];
+
+	return sent == COUNT_UNKNOWN || received == COUNT_UNKNOWN ||
+	       (received >= shift && received - shift == sent);
+}
+
 static uint32_t weigh_open(const struct weigher *w, const struct party *a, const struct party *b,
 			   const struct bound *known)
 {
@@ -361,6 +369,7 @@ int weigh_pair(const struct weigher *w, uint32_t a, uint32_t b, const struct bou
 		return err;
 	worth = (uint64_t)weigh_samples(w, a, b) + m.worth + weigh_open(w, x, y, known);
 	out->fits = true;
+	out->equal = is_equal_total(x, y, shift) && is_equal_total(y, x, 0);
 	out->timed = m.checked && known->low > -MEET_FAR && known->high < MEET_FAR;
 	out->bits = worth / 4 < BITS_MAX ? (uint32_t)(worth / 4) : BITS_MAX;
 	out->same = found.same < BITS_MAX ? (uint32_t)found.same : BITS_MAX;

@@ -52,6 +52,7 @@ struct weight {
 	bool fits;     /* nothing speaks against it */
 	uint32_t bits; /* speak for it */
 	uint32_t same; /* captured bytes that are equal, bounded */
+	bool equal;    /* as many bytes were taken as were sent, as far as both counted */
 	bool timed;    /* the clocks' offset is known, and bytes were sent before they were received */
 	struct bound offset;
 };

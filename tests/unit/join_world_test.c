@@ -30,6 +30,7 @@ struct world {
 	bool one_clock, capture, ids, lossy, masked, reuse, apart;
 	enum road road;
 	uint32_t conns;
+	uint32_t missing;		  /* of 10 ends that were not traced; 0: one */
 	uint32_t conn[CLIENTS + SERVERS]; /* last number of each process */
 	struct {
 		uint32_t client, client_conn, server, server_conn;
@@ -132,8 +133,8 @@ static void play_conn(struct world *w, uint32_t number)
 	uint16_t client_ports[2] = {port, 80}, server_ports[2] = {w->road == ROAD_PLAIN ? 80 : 8080, port};
 	char text[4096];
 
-	client.traced = draw(w, 10) > 0;
-	server.traced = draw(w, 10) > 0;
+	client.traced = draw(w, 10) >= (w->missing ? w->missing : 1);
+	server.traced = draw(w, 10) >= (w->missing ? w->missing : 1);
 	if (w->road >= ROAD_SNAT) {
 		at_server[1] = 201;
 		server_ports[1] = (uint16_t)(20000 + number);
@@ -249,6 +250,18 @@ static const struct row rows[] = {
     {"header, no ids", {.road = ROAD_HEADER, .capture = true, .conns = 300}, 99},
     {"header, ports again, losses",
      {.road = ROAD_HEADER, .capture = true, .ids = true, .reuse = true, .lossy = true, .conns = 300},
+     80},
+    {"few traced, ports again, no bytes",
+     {.road = ROAD_PLAIN, .reuse = true, .missing = 6, .conns = 300},
+     50},
+    {"few traced, dnat, ports again",
+     {.road = ROAD_DNAT, .capture = true, .reuse = true, .missing = 6, .conns = 300},
+     50},
+    {"few traced, snat, one clock",
+     {.road = ROAD_SNAT, .capture = true, .one_clock = true, .missing = 6, .conns = 300},
+     10},
+    {"few traced, snat, ids",
+     {.road = ROAD_SNAT, .capture = true, .ids = true, .missing = 6, .conns = 300},
      80},
     {"few, ids", {.road = ROAD_SNAT, .capture = true, .ids = true, .conns = 3}, 0},
 };
