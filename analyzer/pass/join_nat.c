@@ -17,7 +17,8 @@
 #define GROUP_MAX   64u /* ends of one name that are all compared with each other */
 #define NEAR_MAX    8u	/* else so many that came next in time */
 #define RUN_MAX	    64u /* pairs that a sample may name: a commoner one proves nothing */
-#define PAIRS_EACH  64u /* candidates per end, in the mean */
+#define CROWD_LOOK  16u /* of those who share a sample */
+#define PAIRS_EACH  24u /* candidates per end, in the mean */
 #define NAMED_BITS  16u /* what the opener's address and port are worth */
 #define LIKELY_SAME 16u /* bytes that are equal */
 #define NEED_BITS   40u
@@ -95,6 +96,11 @@ static size_t first_after(const struct named *acceptors, size_t n, uint64_t time
 	return low;
 }
 
+static bool is_one_process(const struct party *a, const struct party *b)
+{
+	return a->clock == b->clock && a->pid == b->pid;
+}
+
 /* Of acceptors on one clock those that came soon after x, if it is known how its clock stands to x's. */
 static int pair_near(struct search *s, const struct named *x, const struct named *acceptors, size_t n)
 {
@@ -105,8 +111,11 @@ static int pair_near(struct search *s, const struct named *x, const struct named
 	if (known.low <= -MEET_FAR)
 		return 0;
 	from = known.low < 0 && (uint64_t)-known.low > x->time_ns ? 0 : x->time_ns + (uint64_t)known.low;
-	for (size_t i = first_after(acceptors, n, from), k = 0; i < n && k < NEAR_MAX && !err; i++, k++)
-		err = add_pair(s, x->party, acceptors[i].party);
+	for (size_t i = first_after(acceptors, n, from), k = 0; i < n && k < NEAR_MAX && !err; i++, k++) {
+		/* a program that takes requests and makes some seldom calls itself */
+		if (!is_one_process(&s->j->parties[x->party], &s->j->parties[acceptors[i].party]))
+			err = add_pair(s, x->party, acceptors[i].party);
+	}
 	return err;
 }
 
@@ -267,6 +276,21 @@ static int holder_compare(const void *a, const void *b)
 	return vec_compare(x->party, y->party);
 }
 
+/* Whether others of a sample could be its other end and time does not tell: their clocks are not known. */
+static bool is_crowded(const struct search *s, const struct holder *x, const struct holder *holders, size_t n,
+		       size_t openers)
+{
+	size_t from = x->acceptor ? 0 : openers, to = x->acceptor ? openers : n;
+
+	for (size_t i = from; i < to && i < from + CROWD_LOOK; i++) {
+		struct bound known = join_bound(s->j, x->party, holders[i].party);
+
+		if (bound_is_open(&known))
+			return true;
+	}
+	return false;
+}
+
 /* Those who have one sample: openers come first. */
 static int pair_holders(struct search *s, const struct holder *holders, size_t n)
 {
@@ -277,7 +301,7 @@ static int pair_holders(struct search *s, const struct holder *holders, size_t n
 		openers++;
 	if (openers * (n - openers) > RUN_MAX) {
 		for (size_t i = 0; i < n; i++)
-			s->crowded[holders[i].party]++;
+			s->crowded[holders[i].party] += is_crowded(s, &holders[i], holders, n, openers);
 		return 0;
 	}
 	for (size_t a = 0; a < openers; a++)
