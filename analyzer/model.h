@@ -6,6 +6,7 @@
 #define DPROF_MODEL_H
 
 #include "analyzer/pass/align.h"
+#include "analyzer/pass/dgram.h"
 #include "analyzer/pass/parent.h"
 #include "analyzer/pass/place.h"
 #include "analyzer/pass/window.h"
@@ -48,6 +49,7 @@ struct model {
 	struct placing placing;
 	struct conns conns;
 	struct links links;
+	struct dgrams dgrams;
 	struct alignment alignment;
 	struct messages messages;
 	struct spans spans;

@@ -39,6 +39,11 @@ static int run_pair(struct model *m)
 	return pair_run(&m->store, &m->conns, &m->links);
 }
 
+static int run_dgram(struct model *m)
+{
+	return dgram_run(&m->store, &m->conns, &m->dgrams);
+}
+
 static int run_align(struct model *m)
 {
 	int err = align_run(&m->store, &m->conns, &m->links, m->options.raw_clock, &m->alignment);
@@ -86,6 +91,11 @@ static void free_pair(struct model *m)
 	pair_free(&m->links);
 }
 
+static void free_dgram(struct model *m)
+{
+	dgram_free(&m->dgrams);
+}
+
 static void free_align(struct model *m)
 {
 	align_free(&m->alignment);
@@ -115,6 +125,7 @@ static const struct step steps[] = {
     {"place", "store", "store placing", run_place, free_place},
     {"conn", "store", "conns", run_conn, free_conn},
     {"pair", "store conns", "links", run_pair, free_pair},
+    {"dgram", "store conns", "dgrams", run_dgram, free_dgram},
     {"align", "store conns links", "alignment, and all times of store conns links", run_align, free_align},
     {"window", "store", "windows", run_window, free_window},
     {"message", "store conns links", "messages strings", run_message, free_message},

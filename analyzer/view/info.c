@@ -9,6 +9,7 @@
 
 #include "analyzer/view/addresses.h"
 #include "analyzer/view/clocks.h"
+#include "analyzer/view/datagrams.h"
 #include "analyzer/view/sampling.h"
 #include "analyzer/view/view.h"
 
@@ -243,15 +244,16 @@ static void put_links(const struct model *m, struct out *out)
 	out_table_end(out);
 }
 
-/* What is counted and not analysed. */
+/* What is no stream. */
 static void put_asides(const struct model *m, struct out *out)
 {
 	const struct asides *a = &m->conns.asides;
 
 	out_object_begin(out, "asides", "beside the streams");
-	out_field(out, "datagrams", "datagrams, sent or taken", out_count(a->datagrams));
+	datagrams_put_sums(m, out);
+	out_field(out, "datagrams", NULL, out_count(a->datagrams));
 	out_field(out, "datagram_bytes", "their bytes", out_bytes(a->datagram_bytes));
-	out_field(out, "datagram_sockets", "on sockets", out_count(a->datagram_conns));
+	out_field(out, "datagram_sockets", "on sockets of processes", out_count(a->datagram_conns));
 	out_field(out, "wakes", "wakes through pipes and eventfds", out_count(a->wakes));
 	out_field(out, "wake_descriptors", "on descriptors", out_count(a->wake_conns));
 	out_field(out, "partial_connections", "connections that stdio holds too",

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "analyzer/vec.h"
+#include "analyzer/view/datagrams.h"
 
 /* A connection, by what it is summed up with. */
 struct entry {
@@ -300,6 +301,8 @@ int view_joins(const struct model *m, bool all, struct out *out)
 		  out_count(m->links.ambiguous));
 	if (!err)
 		err = put_peers(m, out);
+	if (!err)
+		err = datagrams_put(m, all, out);
 	if (all)
 		connections_put(m, out);
 	out_object_end(out);

@@ -3,7 +3,8 @@
  * quality.c - how much of what happened the report is about, in words and numbers. JSON has the numbers, text
  * has sentences made of them.
  *
- * Datagrams and wakes stand beside it: they have no offsets, so nothing says which of them were not seen.
+ * Datagrams and wakes stand beside it: they have no offsets, so nothing says which of them were not seen;
+ * a datagram that was sent to a traced socket and not taken there is lost.
  * Bytes: seen is every byte of a stream that a record has, once, whichever end it was seen at; joined was
  * seen at both; unseen was moved by the kernel, says the kernel, and no record has it.
  */
@@ -115,6 +116,13 @@ static void put_numbers(const struct model *m, const struct sums *s, struct out 
 	put_number(out, "partial_connections", m->conns.partial_views);
 	put_number(out, "datagrams", m->conns.asides.datagrams);
 	put_number(out, "datagram_bytes", m->conns.asides.datagram_bytes);
+	put_number(out, "datagrams_sent", m->dgrams.all.sent);
+	put_number(out, "datagrams_received", m->dgrams.all.received);
+	put_number(out, "datagrams_joined", m->dgrams.all.joined);
+	put_number(out, "datagrams_lost", m->dgrams.all.lost);
+	put_number(out, "datagrams_ambiguous", m->dgrams.all.ambiguous + m->dgrams.all.unclear);
+	put_number(out, "datagrams_to_untraced", m->dgrams.sent_untraced);
+	put_number(out, "datagrams_from_untraced", m->dgrams.from_untraced);
 	put_number(out, "wakes", m->conns.asides.wakes);
 	out_object_begin(out, "calls_by_class", NULL);
 	for (unsigned int c = 0; c < EVIDENCE_KINDS; c++)
@@ -167,10 +175,26 @@ static double share(uint64_t part, uint64_t whole)
 	return part < whole && percent > 99.99 ? 99.99 : percent;
 }
 
+/* Datagrams make no calls. */
+static void say_datagrams(const struct dgrams *d, struct out *out)
+{
+	const struct dgram_flow *a = &d->all;
+	uint64_t known = a->sent - d->sent_untraced;
+
+	if (!a->sent && !a->received)
+		return;
+	if (!known)
+		say(out, "datagrams", "%" PRIu64 " sent and %" PRIu64 " taken, none to a traced process",
+		    a->sent, a->received);
+	else
+		say(out, "datagrams",
+		    "%" PRIu64 " sent, %" PRIu64 " taken; of %" PRIu64
+		    " sent to traced processes %.4g %% joined, %" PRIu64 " lost, %" PRIu64 " not told apart",
+		    a->sent, a->received, known, share(a->joined, known), a->lost, a->ambiguous);
+}
+
 static void say_bytes(const struct model *m, const struct sums *s, struct out *out)
 {
-	const struct asides *a = &m->conns.asides;
-
 	if (s->unseen)
 		say(out, "bytes",
 		    "%" PRIu64 " seen, %.4g %% of them at both ends; %" PRIu64
@@ -184,9 +208,7 @@ static void say_bytes(const struct model *m, const struct sums *s, struct out *o
 		    "%" PRIu64 " connections are held by stdio too: unless they are TCP, what it moves is "
 		    "not counted",
 		    m->conns.partial_views);
-	if (a->datagrams)
-		say(out, "datagrams", "%" PRIu64 " with %" PRIu64 " bytes, counted and not analysed",
-		    a->datagrams, a->datagram_bytes);
+	say_datagrams(&m->dgrams, out);
 }
 
 static void say_calls(const struct model *m, const struct sums *s, struct out *out)

@@ -34,7 +34,7 @@ forbid 'analyzer/view/*.[ch]' 'analyzer/(load|main)' 'a view asks the model'
 forbid 'analyzer/out/*.[ch]' 'analyzer/(pass|view|model|store|load|proto|strings|main)|common/' 'a format does not know what an RPC is'
 
 # Passes run in one order: none includes a later one.
-order='place conn pair align message span parent'
+order='place conn pair dgram align message span parent'
 later=$order
 for pass in $order; do
 	later=${later#"$pass"}
