@@ -272,7 +272,7 @@ void endpoint_name(const void *address, uint32_t bytes, struct datagram *to)
 		return;
 	if (a->any.sa_family == AF_UNIX)
 		to->family = ENDPOINT_UNIX;
-	else if ((a->any.sa_family == AF_INET && bytes >= sizeof a->in) ||
+	else if ((a->any.sa_family == AF_INET && bytes >= offsetof(struct sockaddr_in, sin_zero)) ||
 		 (a->any.sa_family == AF_INET6 && bytes >= offsetof(struct sockaddr_in6, sin6_scope_id)))
 		to->family = internet_read(a, to->addr, &to->port) ? ENDPOINT_IPV4 : ENDPOINT_IPV6;
 }

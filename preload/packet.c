@@ -70,15 +70,18 @@ static void packet_tell_wake(const struct call *c, size_t n, uint16_t flags, uin
 /* Copies at most `most` bytes; how many. */
 static uint32_t packet_copy(char *to, uint32_t most, const struct packet *p)
 {
+	size_t skip = p->skip;
 	uint32_t done = 0;
 
 	for (size_t i = 0; i < p->count && done < most; i++) {
-		uint32_t part =
-		    p->parts[i].iov_len < most - done ? (uint32_t)p->parts[i].iov_len : most - done;
+		size_t from = skip < p->parts[i].iov_len ? skip : p->parts[i].iov_len;
+		size_t left = p->parts[i].iov_len - from;
+		uint32_t part = left < most - done ? (uint32_t)left : most - done;
 
+		skip -= from;
 		if (part == 0)
 			continue;
-		memcpy(to + done, p->parts[i].iov_base, part);
+		memcpy(to + done, (const char *)p->parts[i].iov_base + from, part);
 		done += part;
 	}
 	return done;

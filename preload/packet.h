@@ -18,7 +18,8 @@ struct packet {
 	size_t count;
 	const void *addr; /* who it went to or came from; NULL: the other end, or unknown */
 	uint32_t addr_bytes;
-	int flags; /* MSG_PEEK: it stays; MSG_TRUNC: there was more of it than the program had room for */
+	int flags;   /* MSG_PEEK: it stays; MSG_TRUNC: there was more of it than the program had room for */
+	size_t skip; /* of the parts: other datagrams lie there */
 };
 
 /* n is what the call returned, or the length of one message of several. */

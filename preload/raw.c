@@ -84,17 +84,35 @@ static inline long raw_do(const struct raw *r)
 
 /* ---- bytes ---- */
 
+/* Who is asked for, and how much room there is for the answer. */
+static struct moved_from raw_asks(const struct raw *r, const struct call *c)
+{
+	struct moved_from from = {0};
+
+	if (!moved_packet(c))
+		return from;
+	if (r->number == SYS_recvfrom)
+		return moved_asks(c, (void *)r->a[4], (void *)r->a[5]);
+	if (r->number == SYS_recvmsg)
+		from.room = room_of_message((void *)r->a[1]);
+	if (r->number == SYS_recvmmsg)
+		from.room = room_of_messages((void *)r->a[1], (unsigned int)r->a[2]);
+	return from;
+}
+
 static long raw_in(const struct raw *r)
 {
 	void *at = (void *)r->a[1];
 	size_t count = (size_t)r->a[2];
 	bool has_flags = r->number == SYS_recvfrom || r->number == SYS_recvmmsg;
 	int flags = has_flags ? (int)r->a[3] : r->number == SYS_recvmsg ? (int)r->a[2] : 0;
+	struct moved_from from;
 	struct call c;
 	long n;
 
 	if ((flags & MSG_ERRQUEUE) || !call_begin(&c, CALL_syscall, (int)r->a[0], CONN_IN))
 		return raw_do(r);
+	from = raw_asks(r, &c);
 	n = raw_do(r);
 	if (n < 0)
 		return n;
@@ -103,13 +121,13 @@ static long raw_in(const struct raw *r)
 		moved_in(&c, n, at, count);
 		break;
 	case SYS_recvfrom:
-		moved_in_from(&c, n, at, count, flags, (void *)r->a[4], (void *)r->a[5]);
+		moved_in_from(&c, n, at, count, flags, &from);
 		break;
 	case SYS_recvmsg:
-		moved_in_message(&c, n, at, flags);
+		moved_in_message(&c, n, at, from.room, flags);
 		break;
 	case SYS_recvmmsg:
-		moved_in_messages(&c, (int)n, at, flags);
+		moved_in_messages(&c, (int)n, at, from.room, flags);
 		break;
 	default:
 		moved_in_vector(&c, n, at, count);

@@ -98,7 +98,7 @@ EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 	if (!call_begin(&c, CALL_recv, fd, CONN_IN) || (flags & MSG_ERRQUEUE))
 		return REAL_KNOWN(recv)(fd, buf, len, flags);
 	n = REAL_KNOWN(recv)(fd, buf, len, flags);
-	moved_in_from(&c, n, buf, len, flags, NULL, NULL);
+	moved_in_from(&c, n, buf, len, flags, &(struct moved_from){0});
 	return n;
 }
 
@@ -110,33 +110,37 @@ EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
 	if (!call_begin(&c, CALL___recv_chk, fd, CONN_IN) || (flags & MSG_ERRQUEUE))
 		return REAL_KNOWN(__recv_chk)(fd, buf, len, room, flags);
 	n = REAL_KNOWN(__recv_chk)(fd, buf, len, room, flags);
-	moved_in_from(&c, n, buf, len, flags, NULL, NULL);
+	moved_in_from(&c, n, buf, len, flags, &(struct moved_from){0});
 	return n;
 }
 
 EXPORT ssize_t recvfrom(int fd, void *restrict buf, size_t len, int flags, __SOCKADDR_ARG addr,
 			socklen_t *restrict addr_len)
 {
+	struct moved_from from;
 	struct call c;
 	ssize_t n;
 
 	if (!call_begin(&c, CALL_recvfrom, fd, CONN_IN) || (flags & MSG_ERRQUEUE))
 		return REAL_KNOWN(recvfrom)(fd, buf, len, flags, addr, addr_len);
+	from = moved_asks(&c, addr.__sockaddr__, addr_len);
 	n = REAL_KNOWN(recvfrom)(fd, buf, len, flags, addr, addr_len);
-	moved_in_from(&c, n, buf, len, flags, addr.__sockaddr__, addr_len);
+	moved_in_from(&c, n, buf, len, flags, &from);
 	return n;
 }
 
 EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room, int flags, struct sockaddr *addr,
 			      socklen_t *addr_len)
 {
+	struct moved_from from;
 	struct call c;
 	ssize_t n;
 
 	if (!call_begin(&c, CALL___recvfrom_chk, fd, CONN_IN) || (flags & MSG_ERRQUEUE))
 		return REAL_KNOWN(__recvfrom_chk)(fd, buf, len, room, flags, addr, addr_len);
+	from = moved_asks(&c, addr, addr_len);
 	n = REAL_KNOWN(__recvfrom_chk)(fd, buf, len, room, flags, addr, addr_len);
-	moved_in_from(&c, n, buf, len, flags, addr, addr_len);
+	moved_in_from(&c, n, buf, len, flags, &from);
 	return n;
 }
 
@@ -148,8 +152,10 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	if (!call_begin(&c, CALL_recvmsg, fd, CONN_IN) || (flags & MSG_ERRQUEUE)) {
 		n = REAL_KNOWN(recvmsg)(fd, msg, flags);
 	} else {
+		uint32_t room = moved_packet(&c) ? room_of_message(msg) : 0;
+
 		n = REAL_KNOWN(recvmsg)(fd, msg, flags);
-		moved_in_message(&c, n, msg, flags);
+		moved_in_message(&c, n, msg, room, flags);
 	}
 	if (n >= 0 && msg->msg_controllen > 0)
 		fd_passed(msg, CALL_recvmsg);
@@ -164,8 +170,10 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags,
 	if (!call_begin(&c, CALL_recvmmsg, fd, CONN_IN) || (flags & MSG_ERRQUEUE)) {
 		n = REAL_KNOWN(recvmmsg)(fd, msgs, count, flags, timeout);
 	} else {
+		uint32_t room = moved_packet(&c) ? room_of_messages(msgs, count) : 0;
+
 		n = REAL_KNOWN(recvmmsg)(fd, msgs, count, flags, timeout);
-		moved_in_messages(&c, n, msgs, flags);
+		moved_in_messages(&c, n, msgs, room, flags);
 	}
 	for (int i = 0; i < n; i++)
 		if (msgs[i].msg_hdr.msg_controllen > 0)
