@@ -126,6 +126,30 @@ static int take_links(struct gather *g, const struct links *links, bool likely)
 	return err;
 }
 
+/* ---- datagrams ---- */
+
+/* Only those that bytes alone prove: order is what they are there to find out. */
+static int take_datagrams(struct gather *g, const struct dgrams *dgrams)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < dgrams->pair_count && !err; i++) {
+		const struct dgram_pair *p = &dgrams->pairs[i];
+		const struct store_process *from = &g->store->processes[p->process[DGRAM_SENDER]];
+		const struct store_process *at = &g->store->processes[p->process[DGRAM_RECEIVER]];
+		const struct store_record *s = &from->records[p->record[DGRAM_SENDER]];
+		const struct store_record *r = &at->records[p->record[DGRAM_RECEIVER]];
+		struct sink to;
+
+		if (!p->sure || from->clock == at->clock || ((s->flags | r->flags) & UNSURE))
+			continue;
+		err = gather_sink(g, from->clock, at->clock, &to);
+		if (!err)
+			err = sink_take(&to, s->t0_ns, r->t1_ns);
+	}
+	return err;
+}
+
 /* ---- the pass ---- */
 
 static int alignment_begin(const struct store *store, struct alignment *out)
@@ -140,24 +164,26 @@ static int alignment_begin(const struct store *store, struct alignment *out)
 	return 0;
 }
 
-int align_gather(struct gather *g, const struct links *links)
+int align_gather(struct gather *g, const struct links *links, const struct dgrams *dgrams)
 {
 	int err = take_links(g, links, false);
 
+	if (!err)
+		err = take_datagrams(g, dgrams);
 	if (!err)
 		err = gather_connect(g);
 	return err ? err : take_links(g, links, true);
 }
 
-int align_run(const struct store *store, const struct conns *conns, const struct links *links, bool raw,
-	      struct alignment *out)
+int align_run(const struct store *store, const struct conns *conns, const struct links *links,
+	      const struct dgrams *dgrams, bool raw, struct alignment *out)
 {
 	struct gather g = {.store = store, .conns = conns};
 	int err = alignment_begin(store, out);
 
 	if (err || raw || store->clock_count < 2)
 		return err;
-	err = align_gather(&g, links);
+	err = align_gather(&g, links, dgrams);
 	if (!err)
 		err = gather_solve(&g, out);
 	gather_free(&g);

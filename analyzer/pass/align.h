@@ -10,6 +10,7 @@
 #ifndef DPROF_PASS_ALIGN_H
 #define DPROF_PASS_ALIGN_H
 
+#include "analyzer/pass/dgram.h"
 #include "analyzer/pass/pair.h"
 
 #define ALIGN_UNKNOWN UINT64_MAX
@@ -58,13 +59,14 @@ struct alignment {
 };
 
 /* Aligns the clocks; `raw`: leaves all as they are. 0 or -ENOMEM. */
-int align_run(const struct store *store, const struct conns *conns, const struct links *links, bool raw,
-	      struct alignment *out);
+int align_run(const struct store *store, const struct conns *conns, const struct links *links,
+	      const struct dgrams *dgrams, bool raw, struct alignment *out);
 void align_free(struct alignment *a);
 
 /* Puts every time of the store, the views and the links onto the timelines, in place and once; counts the
  * messages that are clamped. The order of what one clock stamped stays. 0 or -ENOMEM. */
-int align_correct(struct alignment *a, struct store *store, struct conns *conns, struct links *links);
+int align_correct(struct alignment *a, struct store *store, struct conns *conns, struct links *links,
+		  const struct dgrams *dgrams);
 
 /* A time of a clock on its timeline. */
 uint64_t align_time_ns(const struct align_clock *c, uint64_t at_ns);

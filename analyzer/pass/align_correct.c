@@ -129,16 +129,17 @@ static void correct_link(const struct alignment *a, const struct store *store, c
 }
 
 static int count_clamped(struct alignment *a, const struct store *store, const struct conns *conns,
-			 const struct links *links)
+			 const struct links *links, const struct dgrams *dgrams)
 {
 	struct gather g = {.store = store, .conns = conns, .checked = a};
-	int err = align_gather(&g, links);
+	int err = align_gather(&g, links, dgrams);
 
 	gather_free(&g);
 	return err;
 }
 
-int align_correct(struct alignment *a, struct store *store, struct conns *conns, struct links *links)
+int align_correct(struct alignment *a, struct store *store, struct conns *conns, struct links *links,
+		  const struct dgrams *dgrams)
 {
 	bool any = false;
 
@@ -163,5 +164,5 @@ int align_correct(struct alignment *a, struct store *store, struct conns *conns,
 	}
 	for (uint32_t i = 0; i < links->link_count; i++)
 		correct_link(a, store, conns, &links->links[i]);
-	return count_clamped(a, store, conns, links);
+	return count_clamped(a, store, conns, links, dgrams);
 }

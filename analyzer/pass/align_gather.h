@@ -53,8 +53,8 @@ static inline int sink_take(struct sink *to, uint64_t sent_ns, uint64_t received
 int gather_connect(struct gather *g);
 bool gather_connected(const struct gather *g, uint32_t one, uint32_t other);
 
-/* All that joined links say. 0 or -ENOMEM. */
-int align_gather(struct gather *g, const struct links *links);
+/* All that joined links and datagrams say. 0 or -ENOMEM. */
+int align_gather(struct gather *g, const struct links *links, const struct dgrams *dgrams);
 
 /* Solves, and fills in clocks and pairs. 0 or -ENOMEM. */
 int gather_solve(struct gather *g, struct alignment *out);

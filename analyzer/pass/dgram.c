@@ -28,7 +28,7 @@ struct run {
 	uint32_t *threads;		/* by process: number of its first thread over all */
 	uint8_t *fates;			/* by item, enum dgram_fate */
 	uint32_t *partners;		/* by item of a receive: the send */
-	bool *reordered;		/* by item of a receive */
+	bool *reordered, *sure;		/* by item of a receive */
 	uint32_t *lane_of;		/* by group: a lane that counts; STORE_NONE: none */
 	uint32_t *sender_of;		/* by lane: its only group of sends; STORE_NONE: several */
 	uint32_t *flow_of;		/* by group */
@@ -196,6 +196,7 @@ static void keep_fates(struct run *r, const struct dgram_lane *l, uint32_t lane)
 
 		r->fates[s->item] = (uint8_t)s->fate;
 		r->reordered[s->item] = s->reordered;
+		r->sure[s->item] = s->sure && t->join != DGRAM_PAYLOAD && !t->weak;
 		if (s->partner != DGRAM_NOBODY)
 			r->partners[s->item] = l->out[s->partner].item;
 	}
@@ -397,7 +398,8 @@ static void add_pair(const struct run *r, struct dgrams *out, uint32_t item, uin
 	out->pairs[out->pair_count++] = (struct dgram_pair){.process = {sent->process, taken->process},
 							    .record = {sent->record, taken->record},
 							    .flow = flow,
-							    .copy = r->fates[item] == DGRAM_COPY};
+							    .copy = r->fates[item] == DGRAM_COPY,
+							    .sure = r->sure[item]};
 }
 
 static void add_up(struct dgram_flow *all, const struct dgram_flow *f)
@@ -471,12 +473,13 @@ static int run_make(struct run *r)
 	r->threads = calloc(r->store->process_count + 1ul, sizeof(*r->threads));
 	r->fates = calloc(items, sizeof(*r->fates));
 	r->reordered = calloc(items, sizeof(*r->reordered));
+	r->sure = calloc(items, sizeof(*r->sure));
 	r->partners = malloc(items * sizeof(*r->partners));
 	r->lane_of = malloc(groups * sizeof(*r->lane_of));
 	r->flow_of = malloc(groups * sizeof(*r->flow_of));
 	r->sender_of = malloc(lanes * sizeof(*r->sender_of));
-	if (!r->threads || !r->fates || !r->reordered || !r->partners || !r->lane_of || !r->flow_of ||
-	    !r->sender_of)
+	if (!r->threads || !r->fates || !r->reordered || !r->sure || !r->partners || !r->lane_of ||
+	    !r->flow_of || !r->sender_of)
 		return -ENOMEM;
 	memset(r->partners, 0xff, items * sizeof(*r->partners));
 	memset(r->lane_of, 0xff, groups * sizeof(*r->lane_of));
@@ -501,6 +504,7 @@ static void run_free(struct run *r)
 	free(r->threads);
 	free(r->fates);
 	free(r->reordered);
+	free(r->sure);
 	free(r->partners);
 	free(r->lane_of);
 	free(r->flow_of);

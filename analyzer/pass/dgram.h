@@ -52,6 +52,7 @@ struct dgram_pair {
 	uint32_t process[2], record[2]; /* by dgram_side */
 	uint32_t flow;
 	bool copy; /* not the first receive at that socket */
+	bool sure; /* by addresses, and by bytes that nothing else had: good enough for clocks */
 };
 
 /* All datagrams from one process to another. */

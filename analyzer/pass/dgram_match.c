@@ -65,7 +65,7 @@ static bool set_keys(struct dgram_shot *shots, uint32_t n, uint32_t compared)
 
 		s->partner = DGRAM_NOBODY;
 		s->fate = DGRAM_OPEN;
-		s->reordered = false;
+		s->reordered = s->sure = false;
 		s->soft = s->cut || s->head_len < bytes;
 		s->key = s->soft ? 0 : hash_bytes(s->head, bytes, s->len);
 		soft |= s->soft;
@@ -93,6 +93,7 @@ static void join(struct dgram_lane *l, uint32_t out, uint32_t in, bool copy)
 {
 	l->in[in].partner = out;
 	l->in[in].fate = copy ? DGRAM_COPY : DGRAM_JOINED;
+	l->in[in].sure = !copy && has_proof(&l->out[out], &l->in[in]) && !l->in[in].soft;
 	if (copy)
 		return;
 	l->out[out].partner = in;
@@ -394,6 +395,12 @@ static bool lay_right(const struct dgram_lane *l, uint32_t *at)
 	return true;
 }
 
+static void join_by_order(struct dgram_lane *l, uint32_t out, uint32_t in)
+{
+	join(l, out, in, false);
+	l->in[in].sure = false;
+}
+
 static void join_laid(struct dgram_lane *l, const uint32_t *left, const uint32_t *right, const bool *tied_out,
 		      const bool *tied_in)
 {
@@ -402,7 +409,7 @@ static void join_laid(struct dgram_lane *l, const uint32_t *left, const uint32_t
 
 		if (l->in[in].fate == DGRAM_OPEN && out == right[in] && l->out[out].fate == DGRAM_OPEN &&
 		    !tied_out[out] && !tied_in[in] && can_join(l, &l->out[out], &l->in[in]))
-			join(l, out, in, false);
+			join_by_order(l, out, in);
 	}
 }
 

@@ -40,6 +40,7 @@ struct dgram_shot {
 	uint32_t partner;
 	enum dgram_fate fate;
 	bool reordered;
+	bool sure; /* joined by bytes that nothing else in the lane has, not by order or length */
 };
 
 /* Signs that order alone proves nothing. */

@@ -46,9 +46,9 @@ static int run_dgram(struct model *m)
 
 static int run_align(struct model *m)
 {
-	int err = align_run(&m->store, &m->conns, &m->links, m->options.raw_clock, &m->alignment);
+	int err = align_run(&m->store, &m->conns, &m->links, &m->dgrams, m->options.raw_clock, &m->alignment);
 
-	return err ? err : align_correct(&m->alignment, &m->store, &m->conns, &m->links);
+	return err ? err : align_correct(&m->alignment, &m->store, &m->conns, &m->links, &m->dgrams);
 }
 
 static int run_message(struct model *m)
@@ -126,7 +126,8 @@ static const struct step steps[] = {
     {"conn", "store", "conns", run_conn, free_conn},
     {"pair", "store conns", "links", run_pair, free_pair},
     {"dgram", "store conns", "dgrams", run_dgram, free_dgram},
-    {"align", "store conns links", "alignment, and all times of store conns links", run_align, free_align},
+    {"align", "store conns links dgrams", "alignment, and all times of store conns links", run_align,
+     free_align},
     {"window", "store", "windows", run_window, free_window},
     {"message", "store conns links", "messages strings", run_message, free_message},
     {"span", "store conns links messages", "spans", run_span, free_span},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* dgram_test.c - sends and receives of datagrams: what is joined, and what is left apart. */
+#include "analyzer/pass/align.h"
 #include "dgram_world.h"
 
 #define SERVER_PORT 53
@@ -102,6 +103,7 @@ static void test_loss_copy_reorder(void **state)
 	assert_int_equal(joined_with(&d, 1, in[2]), out[2]);
 	assert_int_equal(d.pair_count, 4);
 	assert_true(d.pairs[3].copy);
+	assert_false(d.pairs[3].sure);
 	dgram_free(&d);
 	story_free(s);
 }
@@ -392,6 +394,47 @@ static void test_unix(void **state)
 	story_free(s);
 }
 
+/* What bytes alone prove says how clocks stand; what order was needed for does not. */
+static void test_clocks(void **state)
+{
+	struct sock c, v;
+	struct story *s = pair_of(2, &c, &v);
+	struct links links = {0};
+	struct alignment a;
+	struct conns conns;
+	struct dgrams d;
+
+	(void)state;
+	for (uint64_t i = 0; i < 20; i++) {
+		char text[2][32];
+
+		snprintf(text[0], sizeof(text[0]), "question %d", (int)i);
+		snprintf(text[1], sizeof(text[1]), "answer %d", (int)i);
+		text_out(s, &c, S + i * 100 * US, text[0], 0, 0);
+		text_in(s, &v, 31 * S + i * 100 * US + 20 * US, text[0], 1, 40000);
+		text_out(s, &v, 31 * S + i * 100 * US + 30 * US, text[1], 1, 40000);
+		text_in(s, &c, S + i * 100 * US + 50 * US, text[1], 0, 0);
+	}
+	text_out(s, &c, 2 * S, "alike", 0, 0);
+	text_out(s, &c, 2 * S + 2 * US, "alike", 0, 0);
+	text_in(s, &v, 32 * S + 30 * US, "alike", 1, 40000);
+	text_in(s, &v, 32 * S + 40 * US, "alike", 1, 40000);
+	assert_int_equal(conn_run(&s->store, &conns), 0);
+	assert_int_equal(dgram_run(&s->store, &conns, &d), 0);
+	assert_int_equal(d.all.joined, 42);
+	for (uint32_t i = 0; i < d.pair_count; i++)
+		assert_int_equal(d.pairs[i].sure,
+				 s->processes[d.pairs[i].process[0]].records[d.pairs[i].record[0]].len != 5);
+	assert_int_equal(align_run(&s->store, &conns, &links, &d, false, &a), 0);
+	assert_int_equal(a.pair_count, 1);
+	assert_int_equal(a.pairs[0].messages[0] + a.pairs[0].messages[1], 40);
+	assert_int_equal(a.clocks[0].how == ALIGN_MESSAGES, a.clocks[1].how != ALIGN_MESSAGES);
+	align_free(&a);
+	dgram_free(&d);
+	conn_free(&conns);
+	story_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -407,6 +450,7 @@ int main(void)
 	    cmocka_unit_test(test_private),
 	    cmocka_unit_test(test_multicast),
 	    cmocka_unit_test(test_unix),
+	    cmocka_unit_test(test_clocks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
