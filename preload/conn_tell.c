@@ -54,8 +54,7 @@ void conn_tell_open(struct conn *conn, int fd, uint8_t call, uint16_t flags, str
 	memcpy(r + 1, &sight->end, sizeof sight->end);
 	memcpy((char *)(r + 1) + sizeof sight->end, sight->path, sight->end.path_bytes);
 	emit_commit(r);
-	if (sight->end.family == ENDPOINT_UNIX && sight->end.inode != 0 &&
-	    CONN_GET(conn->type) != CONN_DATAGRAM && !(flags & RECORD_FLAG_PAIR))
+	if (sight->end.family == ENDPOINT_UNIX && sight->end.inode != 0 && !(flags & RECORD_FLAG_PAIR))
 		flush_ask_peer(CONN_GET(conn->id), sight->end.inode);
 }
 

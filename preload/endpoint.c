@@ -263,16 +263,32 @@ int endpoint_read(int fd, const struct sockaddr *to, uint32_t to_bytes, struct s
 	return 0;
 }
 
+/* FNV-1a: what a path is known by where there is no room for it. 0: it has none. */
+static uint64_t unix_hash(const union address *a, uint32_t bytes)
+{
+	char path[ENDPOINT_PATH_BYTES];
+	uint32_t n = unix_path(a, bytes, path);
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (uint32_t i = 0; i < n; i++)
+		hash = (hash ^ (uint8_t)path[i]) * 0x100000001b3u;
+	return n > 0 ? hash : 0;
+}
+
 void endpoint_name(const void *address, uint32_t bytes, struct datagram *to)
 {
 	const union address *a = address;
+	uint64_t hash;
 
 	memset(to, 0, sizeof *to);
 	if (address == NULL || bytes < sizeof a->any.sa_family)
 		return;
-	if (a->any.sa_family == AF_UNIX)
+	if (a->any.sa_family == AF_UNIX) {
 		to->family = ENDPOINT_UNIX;
-	else if ((a->any.sa_family == AF_INET && bytes >= offsetof(struct sockaddr_in, sin_zero)) ||
-		 (a->any.sa_family == AF_INET6 && bytes >= offsetof(struct sockaddr_in6, sin6_scope_id)))
+		hash = unix_hash(a, bytes);
+		memcpy(to->addr, &hash, sizeof hash);
+	} else if ((a->any.sa_family == AF_INET && bytes >= offsetof(struct sockaddr_in, sin_zero)) ||
+		   (a->any.sa_family == AF_INET6 && bytes >= offsetof(struct sockaddr_in6, sin6_scope_id))) {
 		to->family = internet_read(a, to->addr, &to->port) ? ENDPOINT_IPV4 : ENDPOINT_IPV6;
+	}
 }

@@ -291,8 +291,8 @@ static struct address record_address(const struct dgram_view *v, const struct st
 		return (struct address){0};
 	memcpy(&d, r->data, sizeof(d));
 	memcpy(&name, d.addr, sizeof(name));
-	if (d.family == ENDPOINT_UNIX && name)
-		return unix_name(DGRAM_UNIX_PATH, name, v->scope);
+	if (d.family == ENDPOINT_UNIX)
+		return unix_name(name ? DGRAM_UNIX_PATH : DGRAM_UNIX_NONE, name, v->scope);
 	return address_make(d.family, d.port, d.addr, v->scope);
 }
 
