@@ -35,9 +35,10 @@ struct laying {
 	VEC(struct place) by_ports;   /* by ports, scope, address */
 	VEC(struct place) by_address; /* by port and address that were sent to */
 	VEC(struct tie) ties;
-	uint32_t *root;	   /* by group, of its lane */
-	uint32_t *bits;	   /* by group: of payload */
-	bool *tied, *weak; /* by group */
+	size_t spent, budget; /* places looked at: hostile dumps could make it a square */
+	uint32_t *root;	      /* by group, of its lane */
+	uint32_t *bits;	      /* by group: of payload */
+	bool *tied, *weak;    /* by group */
 };
 
 static const struct address many = {.family = UINT8_MAX};
@@ -137,6 +138,13 @@ bool dgram_takes(const struct dgram_own *own, const struct dgram_view *socket, u
 	return dgram_is_many(to) || dgram_own_has(own, socket->scope, to);
 }
 
+/* Whether so many more may be looked at. */
+static bool may_look(struct laying *l, size_t more)
+{
+	l->spent += more;
+	return l->spent <= l->budget;
+}
+
 static int tie(struct laying *l, uint32_t out, uint32_t in, bool weak)
 {
 	const struct address *to = &l->ends->groups.items[out].other;
@@ -218,7 +226,7 @@ static int tie_address(struct laying *l, uint32_t in, uint32_t scope, const stru
 
 	wanted.to.port = 0;
 	first = place_from(l->by_ports.items, l->by_ports.count, &wanted, ports_compare);
-	for (uint32_t i = first; i < l->by_ports.count && !err; i++) {
+	for (uint32_t i = first; i < l->by_ports.count && !err && may_look(l, 1); i++) {
 		const struct place *p = &l->by_ports.items[i];
 
 		if (!same_ports(p, to_port, from) || p->scope != scope ||
@@ -240,7 +248,7 @@ static int tie_crowd(struct laying *l, uint32_t in, uint32_t scope)
 	if (!dgram_is_any(&r->local))
 		return err ? err : tie_address(l, in, scope, &r->local);
 	owned = dgram_own_of(l->own, r->scope, &n);
-	for (uint32_t i = 0; i < n && !err; i++)
+	for (uint32_t i = 0; i < n && !err && may_look(l, 1); i++)
 		err = tie_address(l, in, scope, &owned[i].address);
 	return err;
 }
@@ -254,7 +262,7 @@ static int tie_to(struct laying *l, uint32_t in, const struct address *to)
 
 	wanted.to.port = 0;
 	first = place_from(l->by_address.items, l->by_address.count, &wanted, place_compare);
-	for (uint32_t i = first; i < l->by_address.count && !err; i++) {
+	for (uint32_t i = first; i < l->by_address.count && !err && may_look(l, 1); i++) {
 		const struct place *p = &l->by_address.items[i];
 
 		if (p->to_port != wanted.to_port || dgram_address_compare(&p->to, &wanted.to) != 0)
@@ -289,7 +297,7 @@ static int tie_unknown(struct laying *l, uint32_t in)
 	to.port = r->local.port;
 	err = err ? err : tie_to(l, in, &to);
 	owned = dgram_own_of(l->own, r->scope, &n);
-	for (uint32_t i = 0; i < n && !err; i++) {
+	for (uint32_t i = 0; i < n && !err && may_look(l, 1); i++) {
 		to = owned[i].address;
 		to.port = r->local.port;
 		err = tie_to(l, in, &to);
@@ -329,7 +337,7 @@ static int tie_known(struct laying *l, uint32_t in, bool weak)
 	if (dgram_is_loopback(from))
 		return tie_scope(l, in, view_of(l, in)->scope, weak);
 	owners = dgram_owners(l->own, from, &n);
-	for (uint32_t i = 0; i < n && !err; i++) {
+	for (uint32_t i = 0; i < n && !err && may_look(l, 1); i++) {
 		find_scope(l, in, owners[i].scope, &crowded);
 		err = crowded && !weak ? tie_crowd(l, in, owners[i].scope)
 				       : tie_scope(l, in, owners[i].scope, weak);
@@ -551,6 +559,8 @@ int dgram_lanes_make(const struct dgram_ends *ends, const struct dgram_own *own,
 			   .tied = calloc(n, sizeof(*l.tied)),
 			   .weak = calloc(n, sizeof(*l.weak))};
 	int err = l.root && l.bits && l.tied && l.weak ? 0 : -ENOMEM;
+
+	l.budget = LOOKS * (n + own->by_address.count) + (1u << 20);
 
 	*out = (struct dgram_lanes){0};
 	for (uint32_t i = 0; !err && i < ends->groups.count; i++)
