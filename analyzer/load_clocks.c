@@ -231,6 +231,8 @@ int clocks_tell_process(struct loader *l, const struct draft_clock *d, const str
 	bool guessed = l->boots.items[p->clock].clock.guessed;
 	int err = 0;
 
+	if (p->back_records || ((guessed || d->guessed) && strcmp(p->stamp, "raw") != 0))
+		l->store->clocks[p->clock].unsteady = true;
 	if (!p->record_count)
 		return 0;
 	if (d->guessed)

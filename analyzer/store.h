@@ -135,6 +135,8 @@ struct store_clock {
 				   steered */
 	uint64_t breaks;	/* of the stamps against RAW */
 	bool guessed;		/* too few readings to know how long a tick is, or none */
+	bool unsteady; /* guessed, or stamps of a thread go back: nothing follows from when its records were
+			  made, beside their order */
 	struct store_step *steps; /* in order of time */
 	uint32_t step_count;
 	uint32_t timeline; /* 0: its own; else the number + 1 of the clock whose time its times are */

@@ -95,11 +95,18 @@ static int take_side(struct gather *g, const struct link *l, enum link_side send
 	return err;
 }
 
+/* What an unsteady clock tells would spoil what is known of the others. */
+static bool is_steady(const struct gather *g, const struct end *e)
+{
+	return !g->store->clocks[clock_of(g, e)].unsteady;
+}
+
 /* Whether its two ends are on different clocks, and surely each other's. */
 static bool is_between(const struct gather *g, const struct link *l)
 {
 	return l->ends[0].view_count && l->ends[1].view_count && !l->mismatched &&
-	       clock_of(g, &l->ends[0]) != clock_of(g, &l->ends[1]);
+	       clock_of(g, &l->ends[0]) != clock_of(g, &l->ends[1]) && is_steady(g, &l->ends[0]) &&
+	       is_steady(g, &l->ends[1]);
 }
 
 static bool is_likely_only(const struct link *l)

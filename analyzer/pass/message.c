@@ -117,6 +117,12 @@ static bool is_one_time(const struct run *r, const struct link *link)
 			       processes[r->conns->views[b->views[0]].process].clock);
 }
 
+static bool is_unsteady(const struct run *r, const struct end *e)
+{
+	return e->view_count &&
+	       r->store->clocks[r->store->processes[r->conns->views[e->views[0]].process].clock].unsteady;
+}
+
 /* Streams are wanted by direction: to the server, to the client. */
 static void turn_streams(struct stream streams[2], enum link_side server)
 {
@@ -163,6 +169,7 @@ static int run_link(struct run *r, uint32_t number)
 	l.server = r->protos[number].server;
 	turn_streams(w->streams, l.server);
 	w->one_time = is_one_time(r, link);
+	w->unsteady = is_unsteady(r, &link->ends[l.server]);
 	err = walk_run(w, &l);
 	r->protos[number].bursts_only = l.by_burst;
 	for (size_t i = first; i < r->walked.messages.count && !err; i++) {

@@ -54,7 +54,8 @@ static struct mark *mark_at(const struct state *s, uint32_t number)
 
 /* ---- time ---- */
 
-/* The server's end tells the time if it saw anything of both directions, or the other end did not. */
+/* The server's end tells the time if it saw anything of both directions and its clock is fit to, or the other
+ * end did not. */
 static void choose_clock(struct state *s)
 {
 	const struct stream *to_server = s->walkers[PROTO_TO_SERVER].stream;
@@ -63,7 +64,7 @@ static void choose_clock(struct state *s)
 	size_t server_out = to_client->pieces[STREAM_SENT].count;
 	size_t client_in = to_client->pieces[STREAM_RECEIVED].count;
 	size_t client_out = to_server->pieces[STREAM_SENT].count;
-	bool server = server_in && server_out;
+	bool server = server_in && server_out && !(s->w->unsteady && client_in && client_out);
 
 	if (!server)
 		server = !(client_in && client_out) && server_in + server_out >= client_in + client_out;

@@ -38,6 +38,7 @@ struct walk {
 	struct stream streams[2]; /* by enum proto_dir */
 	struct walked *out;
 	bool one_time; /* both ends of the link are on one timeline */
+	bool unsteady; /* the server's clock tells no order */
 };
 
 /* Which end's clock orders the messages, and the grammar. */

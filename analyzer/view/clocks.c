@@ -189,6 +189,8 @@ static const char *why_not(const struct model *m, uint32_t clock)
 		return NULL;
 	if (m->options.raw_clock)
 		return "raw times were asked for";
+	if (m->store.clocks[clock].unsteady)
+		return "its stamps go back, or its tick has no known length";
 	for (uint32_t i = 0; i < a->pair_count; i++)
 		if (a->pairs[i].a == clock || a->pairs[i].b == clock)
 			return "its messages contradict each other";

@@ -156,18 +156,6 @@ static struct anchor host_anchor(struct host_clock *c, uint64_t epoch_ns, int64_
 	};
 }
 
-/* Takes the reading out of a packed header: a key that no reader knows. */
-static void hide_anchor(struct pack *p)
-{
-	uint8_t *at = memmem(p->bytes, p->len,
-			     "\xa6"
-			     "anchor",
-			     7);
-
-	must(at);
-	at[6] = '_';
-}
-
 /* The truth, each `step_ns`: host, true time, stamp, RAW, REALTIME. */
 static void write_truth(FILE *to, struct host_clock *c, uint64_t epoch_ns, int64_t from_ns, int64_t until_ns,
 			int64_t step_ns)

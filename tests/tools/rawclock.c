@@ -88,7 +88,8 @@ static const struct readings *find(const struct readings *all, uint32_t n, const
 int main(int argc, char **argv)
 {
 	FILE *truth = argc > 2 ? fopen(argv[1], "r") : NULL;
-	unsigned long long true_ns, stamp;
+	unsigned long long stamp;
+	long long true_ns;
 	struct readings *all;
 	struct store store;
 	char line[512], host[256];
@@ -105,11 +106,11 @@ int main(int argc, char **argv)
 		const struct readings *r;
 		uint64_t ns;
 
-		if (sscanf(line, "clock %255s %llu %llu", host, &true_ns, &stamp) != 3)
+		if (sscanf(line, "clock %255s %lld %llu", host, &true_ns, &stamp) != 3)
 			continue;
 		r = find(all, store.host_count, host);
 		if (r && read_at(r, stamp, &ns))
-			printf("%s %llu %llu\n", host, true_ns, (unsigned long long)ns);
+			printf("%s %lld %llu\n", host, true_ns, (unsigned long long)ns);
 	}
 	for (uint32_t i = 0; i < store.host_count; i++)
 		vec_free(&all[i].items);

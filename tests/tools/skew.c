@@ -240,12 +240,12 @@ static void write_header(struct passage *p)
 	};
 	struct pack pack;
 
+	if (p->clock->no_header_anchor)
+		h.anchor = (struct anchor){0};
 	if (h.older.segments)
 		h.older.until = anchor_now(p, &r->older.until);
 	pack_start(&pack, object, sizeof(object));
 	dump_pack_header(&pack, &h);
-	if (p->clock->no_header_anchor)
-		hide_anchor(&pack);
 	write_frame(p->to, &pack);
 }
 

@@ -93,6 +93,8 @@ static void start_host(struct host *h, uint32_t number, const char *directory)
 	struct pack pack;
 
 	header.start_ns = header.anchor.real_ns;
+	if (c->no_header_anchor)
+		header.anchor = (struct anchor){0};
 	must(asprintf(&service, "s%02u", number) > 0);
 	must(asprintf(&path, "%s/%s.server.%u.%llu.zst", directory, c->host, FIRST_PID + number,
 		      (unsigned long long)header.start_ns) > 0);
@@ -102,8 +104,6 @@ static void start_host(struct host *h, uint32_t number, const char *directory)
 		give_up("%s: %s", path, strerror(errno));
 	pack_start(&pack, object, sizeof(object));
 	dump_pack_header(&pack, &header);
-	if (c->no_header_anchor)
-		hide_anchor(&pack);
 	write_frame(h->dump, &pack);
 	free(path);
 	free(service);
