@@ -123,8 +123,11 @@ struct meeting meet(const struct store *store, const struct conns *conns, const 
 	struct way here = {b, a, 0, MEET_FAR, is_known ? &back : NULL, .m = &m};
 	int64_t slack = SLACK_NS;
 
-	if (a->opened && a->role == VIEW_CLIENT && b->opened && b->role == VIEW_SERVER)
+	if (a->opened && a->role == VIEW_CLIENT && b->opened && b->role == VIEW_SERVER) {
 		there.least = meet_difference(b->opened_ns, a->open_ns);
+		there.first_ns = a->open_ns;
+		here.first_ns = b->opened_ns;
+	}
 	take_bytes(&there, store, conns);
 	take_bytes(&here, store, conns);
 	m.offset = (struct bound){-here.least, there.least};
@@ -134,6 +137,11 @@ struct meeting meet(const struct store *store, const struct conns *conns, const 
 		slack += (int64_t)(span / 1000000 * MEET_DRIFT_PPM);
 	}
 	m.fits = is_within(&m.offset, known, slack);
+	/* The bounds may be of the connection's two ends in time, and are said of its beginning. */
+	if (m.offset.low > -MEET_FAR)
+		m.offset.low -= slack;
+	if (m.offset.high < MEET_FAR)
+		m.offset.high += slack;
 	if (m.worth > WORTH_MAX)
 		m.worth = WORTH_MAX;
 	return m;
