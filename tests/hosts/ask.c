@@ -4,7 +4,8 @@
  * thread for each that is open, or by one loop that writes to all of them before it reads from any. What is
  * asked follows from SEED. SHAPE: `mixed` (short requests and some with a body), `same` (every request of
  * every client has the same bytes). FIRST_PORT: 0, or the local port of the first, and one such port serves
- * all targets at once: 10000 to target 1, 2, 3, then 10001 to target 1, 2, 3, ...
+ * all targets at once: 10000 to target 1, 2, 3, then 10001 to target 1, 2, 3, ... With a - before it there
+ * are AT_ONCE ports, each used again as soon as its last connection has ended with a reset.
  */
 #include "talk.h"
 
@@ -24,7 +25,7 @@ static struct {
 	int log;
 	uint32_t connections, requests, at_once, first_port, count;
 	uint64_t seed;
-	bool same;
+	bool same, again;
 	struct addrinfo *targets[TARGETS];
 } client;
 
@@ -52,15 +53,22 @@ static int bind_port(int fd, const struct addrinfo *target, uint32_t port)
 	return bind(fd, (struct sockaddr *)&any, sizeof any);
 }
 
+static uint32_t port_of(uint32_t number)
+{
+	return client.first_port + (client.again ? number % client.at_once : number / client.count);
+}
+
 static struct talk *begin(uint32_t number)
 {
 	const struct addrinfo *target = client.targets[number % client.count];
 	int fd = socket(target->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (client.first_port && bind_port(fd, target, client.first_port + number / client.count))
+	if (client.first_port && bind_port(fd, target, port_of(number)))
 		talk_die("bind");
 	if (connect(fd, target->ai_addr, target->ai_addrlen))
 		talk_die("connect");
+	if (client.again)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
 	return talk_new(fd, false, NULL);
 }
 
@@ -177,7 +185,8 @@ int ask(int argc, char **argv)
 	client.at_once = (uint32_t)strtoul(argv[4], NULL, 10);
 	client.seed = strtoul(argv[5], NULL, 10);
 	client.same = strcmp(argv[6], "same") == 0;
-	client.first_port = (uint32_t)strtoul(argv[7], NULL, 10);
+	client.again = argv[7][0] == '-';
+	client.first_port = (uint32_t)strtoul(argv[7] + client.again, NULL, 10);
 	for (int i = 8; i < argc && client.count < TARGETS; i++)
 		client.targets[client.count++] = target_of(argv[i]);
 	if (client.log < 0 || !client.count || !client.at_once || client.at_once > 512)

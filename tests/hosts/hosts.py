@@ -32,6 +32,15 @@ hostname "$1"; ip link set lo up; mount -t tmpfs -o size=1g none /dev/shm
 echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
 echo 20000 32000 >/proc/sys/net/ipv4/ip_local_port_range
 echo ready; exec cat >/dev/null"""
+RULES = """table {0} dpn{1} {{
+  chain before {{ type nat hook prerouting priority dstnat;
+    {2}
+  }}
+  chain after {{ type nat hook postrouting priority srcnat;
+    {3}
+  }}
+}}
+"""
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -80,7 +89,7 @@ class Process:
 
 class Host:
     def __init__(self, network, name, number, kernel):
-        self.network, self.name, self.number = network, name, number
+        self.network, self.name, self.number, self.kernel = network, name, number, kernel
         self.boot = str(uuid.uuid5(SPACE, name if kernel is None else kernel))
         boot_file = ""
         if kernel != "shared":
@@ -189,16 +198,17 @@ class Network:
 
     def translate(self, before="", after="", family="ip"):
         """Rules of the router: `before` routing (dnat), `after` it (snat, masquerade). Those of earlier calls hold on."""
+        if not self.tables:
+            self.prove_translation()
         self.tables += 1
-        self.router.run("nft", "-f", "-", text=f"""table {family} dpn{self.tables} {{
-  chain before {{ type nat hook prerouting priority dstnat;
-    {before}
-  }}
-  chain after {{ type nat hook postrouting priority srcnat;
-    {after}
-  }}
-}}
-""")
+        self.router.run("nft", "-f", "-", text=RULES.format(family, self.tables, before, after))
+
+    def prove_translation(self):
+        try:
+            self.router.run("nft", "-f", "-", text=RULES.format("ip", 0, "", "masquerade"))
+            self.router.run("nft", "flush", "ruleset")
+        except Failure as why:
+            raise Missing("translation of addresses by nftables") from why
 
     def forget(self):
         """Nothing runs any more, no address is translated."""
