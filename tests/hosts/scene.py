@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """scene.py - one scenario: clients and servers of talk.c on some hosts, what is between them, and the oracle's verdict."""
 
+import collections
 import os
 import re
 import shutil
@@ -59,6 +60,7 @@ class Scene:
         self.servers, self.clients, self.asked = [], [], 0
         self.seed = verdicts.round * 100
         self.untraced = set()  # pids
+        self.pids = collections.defaultdict(set)  # by the host's name
 
     def capture(self, how):
         self.settings["DPROF_CAPTURE"] = how
@@ -67,6 +69,7 @@ class Scene:
     def start(self, host, argv, service, trace=True, **more):
         settings = {**self.settings, "DPROF_DIR": os.path.join(self.dumps, host.name)}
         process = host.start(argv, service=service, trace=trace, settings=settings, **more)
+        self.pids[host.name].add(process.pid)
         if not trace:
             self.untraced.add(process.pid)
         return process
@@ -157,12 +160,20 @@ class Scene:
         """By the log, where both programs are talk.c."""
         entries = oracle.read_log(self.log)
 
-        def compare(joins):
-            row, trouble = oracle.compare(joins, entries, lambda entry: entry["pid"] not in self.untraced)
-            if not self.untraced and row.connections != self.asked:
-                trouble.append(f"{row.connections} connections in the log, {self.asked} were made")
-            return row, trouble
-        return self.both_clocks(compare, only, whole)
+        def compare(joins, missing=frozenset()):
+            return oracle.compare(joins, entries, lambda entry: entry["pid"] not in self.untraced | missing)
+        row = self.both_clocks(compare, only, whole)
+        self.verdicts.claim(f"{self.name}: all are in the log", self.untraced or row.connections == self.asked, str(row))
+        self.judge_without(compare)
+        return row
+
+    def judge_without(self, compare):
+        """Had one host not been traced: its peers find nobody, whoever else is like it, and the others find each other."""
+        for name in (min(self.pids), max(self.pids)):
+            joins = oracle.Joins([place for place in self.places() if os.path.basename(place) != name])
+            row, trouble = compare(joins, self.pids[name])
+            print(oracle.line(f"{self.name} (without {name})", row), flush=True)
+            self.verdicts.claim(f"{self.name} without {name}: nothing is wrong", not trouble, f"{len(trouble)}: " + "\n      ".join(trouble[:3]))
 
     def judge_proxied(self, proxy):
         """The same, with a traced proxy of that service between them."""
