@@ -235,6 +235,8 @@ def play(scenarios, names, one_kernel=(), more=None):
         verdicts = Verdicts()
         for verdicts.round in range(ROUNDS):
             for kernel, chosen in ((None, scenarios), ("one", one_kernel)):
+                if not chosen:
+                    continue
                 with Network() as net:
                     places = [net.host(name, kernel) for name in names]
                     for scenario in chosen:
