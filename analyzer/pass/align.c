@@ -203,6 +203,8 @@ void align_free(struct alignment *a)
 {
 	for (uint32_t i = 0; a->clocks && i < a->clock_count; i++)
 		free(a->clocks[i].knots);
+	for (uint32_t i = 0; a->clocks && i < a->clock_count; i++)
+		free(a->clocks[i].times_ns);
 	for (uint32_t i = 0; a->pairs && i < a->pair_count; i++)
 		free(a->pairs[i].bound_ns);
 	free(a->clocks);
@@ -257,7 +259,7 @@ static uint64_t own_bound(const struct align_clock *c, uint64_t at_ns)
 	uint64_t worst = 0;
 	uint32_t k;
 
-	if (c->how == ALIGN_REFERENCE)
+	if (c->how == ALIGN_REFERENCE && !c->moved)
 		return 0;
 	if (!c->knot_count)
 		return ALIGN_UNKNOWN;
@@ -275,12 +277,30 @@ static uint64_t own_bound(const struct align_clock *c, uint64_t at_ns)
 	return worst;
 }
 
+/* The larger of those of the moments before and after. */
+static uint64_t pair_bound(const struct align_pair *p, const struct align_clock *reference, uint64_t at_ns)
+{
+	uint32_t low = 0, high = reference->time_count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (reference->times_ns[middle] <= at_ns)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!reference->time_count)
+		return ALIGN_UNKNOWN;
+	high = low < reference->time_count ? low : low - 1;
+	return larger(p->bound_ns[low ? low - 1 : 0], p->bound_ns[high]);
+}
+
 uint64_t align_bound_ns(const struct alignment *a, uint32_t one, uint32_t other, uint64_t at_ns)
 {
 	const struct align_clock *c, *d;
 	const struct align_pair *pair;
 	uint64_t x, y;
-	uint32_t k;
 
 	if (one == other)
 		return 0;
@@ -296,7 +316,5 @@ uint64_t align_bound_ns(const struct alignment *a, uint32_t one, uint32_t other,
 		y = own_bound(d, at_ns);
 		return x == ALIGN_UNKNOWN || y == ALIGN_UNKNOWN ? ALIGN_UNKNOWN : x + y;
 	}
-	c = &a->clocks[c->reference];
-	k = knot_find(c, at_ns);
-	return larger(pair->bound_ns[k], pair->bound_ns[k + 1 < c->knot_count ? k + 1 : k]);
+	return pair_bound(pair, &a->clocks[c->reference], at_ns);
 }

@@ -34,6 +34,9 @@ struct align_clock {
 	uint32_t reference;	  /* the clock that its offsets are to */
 	struct align_knot *knots; /* by time; none: its times are as they were */
 	uint32_t knot_count;
+	bool moved;	    /* its times were corrected; of a reference: only if it was set, after that */
+	uint64_t *times_ns; /* of a reference: the moments of the bounds of pairs, on the timeline */
+	uint32_t time_count;
 };
 
 /* Two clocks that joined bytes went between; a < b. */
@@ -41,13 +44,13 @@ struct align_pair {
 	uint32_t a, b;
 	uint64_t messages[2]; /* a to b, b to a, that were looked at */
 	uint64_t rate_ppb;    /* how fast the offset was allowed to change, beside a straight line */
-	uint32_t splits;      /* steps of a clock that the fit begins anew at */
+	uint32_t splits;      /* steps of either clock: the fit begins anew there */
 	uint64_t outliers;    /* messages that contradict all around them: left out */
 	bool hopeless;	      /* its messages contradict each other all the time: left out */
 	uint64_t clamped;     /* messages whose latency would be negative within the bounds, moved to 0 */
 	uint64_t half_width_ns[3]; /* of the bound over time: least, median, most; ALIGN_UNKNOWN: open to one
 				      side */
-	uint64_t *bound_ns; /* how wrong a difference of the two can be, by knot of their reference; NULL:
+	uint64_t *bound_ns; /* how wrong a difference of the two can be, by moment of their reference; NULL:
 			       unknown */
 };
 

@@ -82,7 +82,7 @@ uint64_t align_time_ns(const struct align_clock *c, uint64_t at_ns)
 
 static bool is_moved(const struct alignment *a, uint32_t clock)
 {
-	return a->clocks[clock].how == ALIGN_MESSAGES && a->clocks[clock].knot_count;
+	return a->clocks[clock].moved;
 }
 
 static void correct_process(const struct alignment *a, struct store_process *p)
@@ -157,7 +157,7 @@ int align_correct(struct alignment *a, struct store *store, struct conns *conns,
 		struct view *v = &conns->views[i];
 		const struct align_clock *c = &a->clocks[store->processes[v->process].clock];
 
-		if (c->how != ALIGN_MESSAGES)
+		if (!c->moved)
 			continue;
 		v->open_ns = align_time_ns(c, v->open_ns);
 		v->close_ns = align_time_ns(c, v->close_ns);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * align_cut.c - where the clocks of an edge were set, see align_edge.h. Analyzer, one thread; pure but for
- * memory, linear in points. Both flows are read in the order of time, and what they leave of the offset is
+ * align_cut.c - when a clock of an edge was set, see align_edge.h. Analyzer, one thread; pure but for memory,
+ * linear in points. Both flows are read in the order of time, and what they leave of the offset is
  * widened at the fastest rate there can be. A point that contradicts that is a step; but if those that come
  * after it contradict it too, it is wrong by itself and left out.
  */
@@ -88,11 +88,13 @@ static void learn_after(struct reader *back)
 	}
 }
 
-/* The last point, before the cut, that contradicts what comes after it. */
-static int64_t earliest(const struct reader *r, int64_t from)
+/* The last point before the step that contradicts what comes after it: its times on both clocks. Not before
+ * the step before. */
+static void earliest(const struct reader *r, int64_t from[2])
 {
 	struct reader back = {.e = r->e, .next = {r->next[0], r->next[1]}};
 	const struct align_flow *f = r->e->flows;
+	int64_t limit = from[0];
 
 	learn_after(&back);
 	for (int looked = 0; looked < LOOK_BACK && (back.next[0] || back.next[1]); looked++) {
@@ -100,36 +102,28 @@ static int64_t earliest(const struct reader *r, int64_t from)
 						  back.next[1] ? &f[1].items[back.next[1] - 1] : NULL};
 		int flow = !p[0] || (p[1] && p[1]->at > p[0]->at);
 
-		if (p[flow]->at <= from)
-			return from;
-		if (p[flow]->slack < ALIGN_OPEN && contradicts(&back, flow, p[flow]))
-			return p[flow]->at;
+		if (p[flow]->at <= limit)
+			return;
+		if (p[flow]->slack < ALIGN_OPEN) {
+			align_point_times(p[flow], flow, from);
+			if (contradicts(&back, flow, p[flow]))
+				return;
+		}
 		back.next[flow]--;
 	}
-	return from;
 }
 
-int align_edge_add_cut(struct align_edge *e, struct align_cut cut)
+static int cut_at(struct reader *r, int flow, const struct align_point *p)
 {
-	size_t at;
-	int err = vec_push(&e->cuts, cut);
+	struct align_edge *e = r->e;
+	struct align_cut cut = {.from = {-ALIGN_OPEN, -ALIGN_OPEN}};
 
-	for (at = e->cuts.count; !err && --at > 0 && e->cuts.items[at - 1].at > cut.at;) {
-		e->cuts.items[at] = e->cuts.items[at - 1];
-		e->cuts.items[at - 1] = cut;
-	}
-	return err;
-}
-
-static int cut_at(struct reader *r, const struct align_point *p, int64_t from)
-{
-	struct align_cut cut = {.from = earliest(r, from), .to = p->at};
-
-	cut.at = cut.from + (cut.to - cut.from) / 2 + 1;
-	if (cut.at > cut.to)
-		cut.at = cut.to;
+	if (e->cuts.count)
+		memcpy(cut.from, vec_last(&e->cuts)->to, sizeof(cut.from));
+	earliest(r, cut.from);
+	align_point_times(p, flow, cut.to);
 	r->anchored[0] = r->anchored[1] = false;
-	return vec_push(&r->e->cuts, cut);
+	return vec_push(&e->cuts, cut);
 }
 
 static void leave_out(struct align_flow *f)
@@ -145,7 +139,6 @@ static void leave_out(struct align_flow *f)
 int align_edge_cut(struct align_edge *e)
 {
 	struct reader r = {.e = e};
-	int64_t from = -ALIGN_OPEN;
 	int flow, err = 0;
 
 	e->cuts.count = 0;
@@ -159,8 +152,7 @@ int align_edge_cut(struct align_edge *e)
 			if (wrong)
 				p->slack = ALIGN_OPEN;
 			else
-				err = cut_at(&r, p, from);
-			from = wrong ? from : p->at;
+				err = cut_at(&r, flow, p);
 		}
 		accept_point(&r, flow, p);
 		r.next[flow]++;

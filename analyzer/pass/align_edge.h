@@ -20,8 +20,9 @@
 #define ALIGN_AXIS_MAX	 ((int64_t)1 << 60) /* on the axis of an island, to each side */
 #define ALIGN_BIN_NS	 10000000	    /* the fastest of so long is kept */
 #define ALIGN_RATE_LEAST 300u		    /* ppb: how far two quartzes wander from a straight line */
-#define ALIGN_RATE_MOST	 1000000u	    /* ppb: two clocks, each steered by 500 ppm */
-#define ALIGN_CUTS_MAX	 64		    /* of two clocks that jump more often nothing is believed */
+#define ALIGN_RATE_MOST                                                                                      \
+	2000000u	  /* ppb: two clocks, each steered by 500 ppm, beside a line that is off by as much */
+#define ALIGN_CUTS_MAX 64 /* of two clocks that jump more often nothing is believed */
 
 struct align_point {
 	int64_t at, slack;
@@ -37,10 +38,9 @@ struct align_flow {
 	size_t full;		  /* count at which to settle */
 };
 
-/* A step of one of the clocks: the messages before it say nothing of the time after. */
+/* A step of one of the clocks: after from, up to `to`; each at the time of clock a and at that of b. */
 struct align_cut {
-	int64_t at;	  /* the first moment after it, as far as can be told */
-	int64_t from, to; /* it was in (from, to] */
+	int64_t from[2], to[2];
 };
 
 struct align_edge {
@@ -50,7 +50,7 @@ struct align_edge {
 		struct align_cut *items;
 		size_t count, cap;
 	} cuts;
-	uint32_t *outer;      /* ppb, by stretch between cuts: before its first and after its last point */
+	uint32_t outer;	      /* ppb: before the first and after the last point of a flow */
 	uint32_t rate;	      /* ppb: how fast the offset may change, beside a straight line */
 	int64_t narrowest_ns; /* the least of upper less lower bound */
 	uint64_t outliers;    /* points that contradict all around them: left out */
@@ -72,23 +72,24 @@ void align_flow_settle(struct align_flow *f);
 /* Finds the steps. 0 or -ENOMEM. Flows are settled, and in the time of clocks without drift. */
 int align_edge_cut(struct align_edge *e);
 
-/* Begins the stretches anew at a step that is known from elsewhere; `at` as in struct align_cut. */
-int align_edge_add_cut(struct align_edge *e, struct align_cut cut);
-
 /* Finds the rate and makes the envelopes. 0 or -ENOMEM. */
 int align_edge_fit(struct align_edge *e);
 
 /* Makes the envelopes at a rate. */
 void align_edge_envelope(struct align_edge *e, uint32_t rate);
 
-/* The bounds at a time of clock a. Where a step may have been: those of before and after together. */
+/* The bounds at a time of clock a. */
 struct align_bounds align_edge_at(const struct align_edge *e, int64_t at);
 
-/* The same, but with the step where it most likely was. */
-struct align_bounds align_edge_best(const struct align_edge *e, int64_t at);
+/* The least slack of the points in [from, to]. */
+struct align_bounds align_edge_flat(const struct align_edge *e, int64_t from, int64_t to);
 
-/* The least slack of the points in [from, to] that are on the same side of steps as `at`. */
-struct align_bounds align_edge_flat(const struct align_edge *e, int64_t at, int64_t from, int64_t to);
+/* The times of a point at clock a and at clock b. */
+static inline void align_point_times(const struct align_point *p, int flow, int64_t times[2])
+{
+	times[0] = p->at;
+	times[1] = flow == 0 ? p->at + p->slack : p->at - p->slack;
+}
 
 void align_edge_free(struct align_edge *e);
 

@@ -155,24 +155,41 @@ static int make_pairs(const struct gather *g, struct alignment *out)
 	return 0;
 }
 
+/* Every clock is one piece, at first. */
+static int make_problem(struct gather *g, struct align_problem *p)
+{
+	int64_t(*range)[2] = make_ranges(g);
+	int err = range ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; i < g->store->clock_count && !err; i++)
+		err = vec_push(&p->pieces, (struct align_piece){.clock = i,
+								.range = {range[i][0], range[i][1]},
+								.life = {INT64_MIN, INT64_MAX}});
+	p->edges.items = g->edges.items;
+	p->edges.count = g->edges.count;
+	p->edges.cap = g->edges.cap;
+	g->edges.items = NULL;
+	g->edges.count = g->edges.cap = 0;
+	free(range);
+	return err;
+}
+
 int gather_solve(struct gather *g, struct alignment *out)
 {
-	struct align_problem p = {.clock_count = g->store->clock_count, .range = make_ranges(g)};
-	int err = p.range ? 0 : -ENOMEM;
+	struct alignment pieces = {0};
+	struct align_problem p = {0};
+	int err;
 
 	vec_sort(&g->edges, edge_compare);
+	err = make_pairs(g, out);
 	if (!err)
-		err = make_pairs(g, out);
-	p.edges = g->edges.items;
-	p.edge_count = (uint32_t)g->edges.count;
-	if (!err && p.edge_count)
-		err = align_solve(&p, out);
-	for (size_t i = 0; i < g->edges.count && !err; i++) {
-		out->pairs[i].splits = (uint32_t)p.edges[i].cuts.count;
-		out->pairs[i].outliers = p.edges[i].outliers;
-		out->pairs[i].hopeless = p.edges[i].hopeless;
-	}
-	free(p.range);
+		err = make_problem(g, &p);
+	if (!err && p.edges.count)
+		err = align_solve(&p, &pieces);
+	if (!err && p.edges.count)
+		err = align_fold(&p, &pieces, out);
+	align_free(&pieces);
+	align_problem_free(&p);
 	return err;
 }
 

@@ -124,9 +124,9 @@ static bool close_guarded(struct moment *m, int guard)
 		uint32_t a = is->ends[i][0], b = is->ends[i][1];
 		int64_t at = m->at + m->offset[a], bin[2] = {e->flows[0].bin_ns, e->flows[1].bin_ns};
 		int64_t reach = (bin[0] > bin[1] ? bin[0] : bin[1]) * 2;
-		struct align_bounds best = align_edge_best(e, at);
+		struct align_bounds best = align_edge_at(e, at);
 		struct align_bounds flat =
-		    align_edge_flat(e, at, m->from + m->offset[a] - reach, m->to + m->offset[a] + reach);
+		    align_edge_flat(e, m->from + m->offset[a] - reach, m->to + m->offset[a] + reach);
 
 		for (int flow = 0; flow < 2; flow++) {
 			int64_t *to = &m->scratch[flow ? (size_t)b * is->n + a : (size_t)a * is->n + b];
@@ -156,6 +156,16 @@ static void choose_offsets(struct moment *m)
 
 /* ---- the reference ---- */
 
+/* How many pieces the clock of a piece has. */
+static uint32_t pieces_of(const struct solving *s, uint32_t piece)
+{
+	uint32_t clock = s->p->pieces.items[s->is->pieces[piece]].clock, n = 0;
+
+	for (size_t i = 0; i < s->p->pieces.count; i++)
+		n += s->p->pieces.items[i].clock == clock;
+	return n;
+}
+
 /* The clock that was set least often; of those, the one that the others are known best to. */
 static uint32_t choose_reference(struct solving *s)
 {
@@ -177,7 +187,7 @@ static uint32_t choose_reference(struct solving *s)
 		}
 	}
 	for (uint32_t i = 1; i < n; i++) {
-		uint64_t here = is->splits[is->clocks[i]], least = is->splits[is->clocks[best]];
+		uint32_t here = pieces_of(s, i), least = pieces_of(s, best);
 
 		if (here < least || (here == least && sums[i] < sums[best]))
 			best = i;
@@ -318,7 +328,7 @@ static int uint64_compare(const void *a, const void *b)
 static int tell_pair(struct solving *s, uint32_t number)
 {
 	const struct align_island *is = s->is;
-	struct align_pair *pair = &s->out->pairs[is->edges[number] - s->p->edges];
+	struct align_pair *pair = &s->out->pairs[is->edges[number] - s->p->edges.items];
 	uint32_t n = is->knot_count;
 	uint64_t *halves = &s->halves[(size_t)number * n];
 
@@ -337,11 +347,11 @@ static int tell_pair(struct solving *s, uint32_t number)
 static int tell(struct solving *s)
 {
 	const struct align_island *is = s->is;
-	uint32_t reference = is->clocks[s->m.r];
+	uint32_t reference = is->pieces[s->m.r];
 	int err = 0;
 
 	for (uint32_t j = 0; j < is->n; j++) {
-		struct align_clock *c = &s->out->clocks[is->clocks[j]];
+		struct align_clock *c = &s->out->clocks[is->pieces[j]];
 
 		if (!s->knots[j].count)
 			continue;

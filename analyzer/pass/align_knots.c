@@ -99,14 +99,12 @@ static int add_moments(const struct align_island *is, const struct list *cells, 
 		if (!err)
 			err = vec_push(knots, (cells->items[i] + 1) * is->spacing);
 	}
-	for (uint32_t i = 0; i < is->edge_count && !err; i++) {
-		for (size_t k = 0; k < is->edges[i]->cuts.count && !err; k++) {
-			const struct align_cut *c = &is->edges[i]->cuts.items[k];
-			const int64_t around[] = {c->from, c->at - 1, c->at, c->to + 1};
+	for (uint32_t i = 0; i < is->n && !err; i++) {
+		for (int k = 0; k < 2 && !err; k++) {
+			int64_t at = align_line_at(&is->lines[i], is->lives[i][k]);
 
-			for (int m = 0; m < 4 && !err; m++)
-				if (around[m] > is->from && around[m] < is->to)
-					err = vec_push(knots, around[m]);
+			if (at > is->from && at < is->to)
+				err = vec_push(knots, at);
 		}
 	}
 	return err;

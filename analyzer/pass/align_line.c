@@ -68,19 +68,12 @@ struct fit {
 	struct sample samples[2][BINS]; /* [0]: at least, [1]: at most */
 };
 
-/* The times of a point: at clock a and at clock b. */
-static void point_times(const struct align_point *p, int flow, int64_t times[2])
-{
-	times[0] = p->at;
-	times[1] = clamp(flow == 0 ? (__int128)p->at + p->slack : (__int128)p->at - p->slack);
-}
-
 static struct sample sample_of(const struct fit *f, const struct align_point *p, int flow)
 {
 	int64_t times[2];
 	struct sample s = {.there = true};
 
-	point_times(p, flow, times);
+	align_point_times(p, flow, times);
 	s.x = clamp((__int128)times[f->child] - f->base);
 	s.d = clamp((__int128)align_line_at(f->parent, times[!f->child]) - s.x);
 	return s;
@@ -96,7 +89,7 @@ static void find_range(struct fit *f)
 		for (size_t i = 0; i < list->count; i++) {
 			int64_t times[2], t;
 
-			point_times(&list->items[i], flow, times);
+			align_point_times(&list->items[i], flow, times);
 			t = times[f->child];
 			if (first || t < f->from)
 				f->from = t;
@@ -244,7 +237,7 @@ void align_line_move(struct align_edge *e, const struct align_line *a, const str
 			struct align_point *p = &list->items[i];
 			int64_t times[2], on_a, on_b;
 
-			point_times(p, flow, times);
+			align_point_times(p, flow, times);
 			on_a = align_line_at(a, times[0]);
 			on_b = align_line_at(b, times[1]);
 			p->at = on_a;

@@ -7,14 +7,13 @@
 #include "analyzer/pass/align_island.h"
 #include "analyzer/vec.h"
 
-#define NEAR_STEP_NS 2000000000 /* of a step that the messages tell of, one that the clock's readings do */
+#define ROUNDS 4 /* of finding steps; what contradicts itself still is left out */
 
 struct work {
 	struct align_problem *p;
-	uint32_t *root;		  /* by clock: of its component */
-	struct align_line *lines; /* by clock */
+	uint32_t *root;		  /* by piece: of its component */
+	struct align_line *lines; /* by piece */
 	bool *lined;		  /* has its line */
-	uint64_t *splits;	  /* by clock */
 };
 
 /* ---- components ---- */
@@ -37,16 +36,17 @@ static void find_components(struct work *w)
 {
 	const struct align_problem *p = w->p;
 
-	for (uint32_t i = 0; i < p->clock_count; i++)
+	for (uint32_t i = 0; i < p->pieces.count; i++)
 		w->root[i] = i;
-	for (uint32_t i = 0; i < p->edge_count; i++) {
-		uint32_t a = find_root(w->root, p->edges[i].a), b = find_root(w->root, p->edges[i].b);
+	for (uint32_t i = 0; i < p->edges.count; i++) {
+		uint32_t a = find_root(w->root, p->edges.items[i].a),
+			 b = find_root(w->root, p->edges.items[i].b);
 
-		if (!is_used(&p->edges[i]) || a == b)
+		if (!is_used(&p->edges.items[i]) || a == b)
 			continue;
 		w->root[a > b ? a : b] = a < b ? a : b;
 	}
-	for (uint32_t i = 0; i < p->clock_count; i++)
+	for (uint32_t i = 0; i < p->pieces.count; i++)
 		w->root[i] = find_root(w->root, i);
 }
 
@@ -65,8 +65,8 @@ static struct align_edge *next_edge(const struct work *w)
 {
 	struct align_edge *best = NULL;
 
-	for (uint32_t i = 0; i < w->p->edge_count; i++) {
-		struct align_edge *e = &w->p->edges[i];
+	for (uint32_t i = 0; i < w->p->edges.count; i++) {
+		struct align_edge *e = &w->p->edges.items[i];
 
 		if (is_used(e) && w->lined[e->a] != w->lined[e->b] && (!best || weight(e) > weight(best)))
 			best = e;
@@ -79,11 +79,11 @@ static void draw_lines(struct work *w)
 	struct align_problem *p = w->p;
 	struct align_edge *e;
 
-	for (uint32_t i = 0; i < p->clock_count; i++) {
+	for (uint32_t i = 0; i < p->pieces.count; i++) {
 		if (w->root[i] != i)
 			continue;
 		w->lined[i] = true;
-		w->lines[i] = (struct align_line){.base = p->range[i][0]};
+		w->lines[i] = (struct align_line){.base = p->pieces.items[i].range[0]};
 	}
 	while ((e = next_edge(w)) != NULL) {
 		int child = w->lined[e->a];
@@ -91,8 +91,8 @@ static void draw_lines(struct work *w)
 		w->lines[child ? e->b : e->a] = align_line_fit(e, child, &w->lines[child ? e->a : e->b]);
 		w->lined[child ? e->b : e->a] = true;
 	}
-	for (uint32_t i = 0; i < p->edge_count; i++) {
-		e = &p->edges[i];
+	for (uint32_t i = 0; i < p->edges.count; i++) {
+		e = &p->edges.items[i];
 		align_line_move(e, &w->lines[e->a], &w->lines[e->b]);
 		align_flow_settle(&e->flows[0]);
 		align_flow_settle(&e->flows[1]);
@@ -101,81 +101,18 @@ static void draw_lines(struct work *w)
 
 /* ---- steps ---- */
 
-struct stab {
-	int64_t from, to;
-	struct align_cut *cut;
-	uint32_t edge;
-};
-
-struct stabs {
-	struct stab *items;
-	size_t count, cap;
-};
-
-static int stab_compare(const void *a, const void *b)
+static int find_cuts(const struct work *w, bool *any)
 {
-	const struct stab *x = a, *y = b;
-
-	if (x->to != y->to)
-		return vec_compare(x->to, y->to);
-	return x->from != y->from ? vec_compare(x->from, y->from) : vec_compare(x->edge, y->edge);
-}
-
-/* When a clock's own readings say that it was set, near the time when messages say so. */
-static bool find_step(const struct work *w, const struct align_edge *e, const struct align_cut *c,
-		      int64_t *at)
-{
-	for (uint32_t i = 0; i < w->p->step_count; i++) {
-		const struct align_step *s = &w->p->steps[i];
-
-		if (s->clock != e->a && s->clock != e->b)
-			continue;
-		*at = align_line_at(&w->lines[s->clock], s->at);
-		if (*at > c->from - NEAR_STEP_NS && *at <= c->to + NEAR_STEP_NS)
-			return true;
-	}
-	return false;
-}
-
-/* One step of one clock is a cut in each of its edges: they are put at the same moment if that can be. */
-static void join_cuts(const struct work *w, struct stabs *stabs)
-{
-	vec_sort(stabs, stab_compare);
-	for (size_t first = 0, end; first < stabs->count; first = end) {
-		int64_t from = stabs->items[first].from, to = stabs->items[first].to, at, known;
-
-		for (end = first; end < stabs->count && stabs->items[end].from < to; end++)
-			if (stabs->items[end].from > from)
-				from = stabs->items[end].from;
-		at = from + (to - from) / 2 + 1;
-		if (find_step(w, &w->p->edges[stabs->items[first].edge], stabs->items[first].cut, &known))
-			at = known > to ? to : known > from ? known : from + 1;
-		for (size_t i = first; i < end; i++)
-			stabs->items[i].cut->at = at;
-	}
-}
-
-static int find_cuts(struct work *w)
-{
-	struct stabs stabs = {0};
 	int err = 0;
 
-	for (uint32_t i = 0; i < w->p->edge_count && !err; i++)
-		if (is_used(&w->p->edges[i]))
-			err = align_edge_cut(&w->p->edges[i]);
-	for (uint32_t i = 0; i < w->p->edge_count && !err; i++) {
-		struct align_edge *e = &w->p->edges[i];
+	*any = false;
+	for (uint32_t i = 0; i < w->p->edges.count && !err; i++) {
+		struct align_edge *e = &w->p->edges.items[i];
 
-		for (size_t k = 0; k < e->cuts.count && is_used(e) && !err; k++) {
-			struct align_cut *c = &e->cuts.items[k];
-
-			err = vec_push(&stabs, (struct stab){c->from, c->to, c, i});
-			w->splits[e->a]++;
-			w->splits[e->b]++;
-		}
+		if (is_used(e))
+			err = align_edge_cut(e);
+		*any |= e->cuts.count && is_used(e);
 	}
-	join_cuts(w, &stabs);
-	vec_free(&stabs);
 	return err;
 }
 
@@ -184,8 +121,8 @@ static int find_cuts(struct work *w)
 /* What goes one way only cannot tell how fast the clocks move: the other edges of the two can. */
 static void share_rates(struct work *w, uint32_t *rate)
 {
-	for (uint32_t i = 0; i < w->p->edge_count; i++) {
-		const struct align_edge *e = &w->p->edges[i];
+	for (uint32_t i = 0; i < w->p->edges.count; i++) {
+		const struct align_edge *e = &w->p->edges.items[i];
 
 		if (!is_used(e) || e->narrowest_ns == ALIGN_OPEN)
 			continue;
@@ -194,8 +131,8 @@ static void share_rates(struct work *w, uint32_t *rate)
 		if (!rate[e->b] || e->rate < rate[e->b])
 			rate[e->b] = e->rate;
 	}
-	for (uint32_t i = 0; i < w->p->edge_count; i++) {
-		struct align_edge *e = &w->p->edges[i];
+	for (uint32_t i = 0; i < w->p->edges.count; i++) {
+		struct align_edge *e = &w->p->edges.items[i];
 		uint32_t most = rate[e->a] > rate[e->b] ? rate[e->a] : rate[e->b];
 
 		if (is_used(e) && e->narrowest_ns == ALIGN_OPEN && most > e->rate)
@@ -205,12 +142,12 @@ static void share_rates(struct work *w, uint32_t *rate)
 
 static int fit_edges(struct work *w)
 {
-	uint32_t *rate = calloc(w->p->clock_count + 1ul, sizeof(*rate));
+	uint32_t *rate = calloc(w->p->pieces.count + 1ul, sizeof(*rate));
 	int err = rate ? 0 : -ENOMEM;
 
-	for (uint32_t i = 0; i < w->p->edge_count && !err; i++)
-		if (is_used(&w->p->edges[i]))
-			err = align_edge_fit(&w->p->edges[i]);
+	for (uint32_t i = 0; i < w->p->edges.count && !err; i++)
+		if (is_used(&w->p->edges.items[i]))
+			err = align_edge_fit(&w->p->edges.items[i]);
 	if (!err)
 		share_rates(w, rate);
 	free(rate);
@@ -224,12 +161,10 @@ static void take_range(struct align_island *is, const struct align_problem *p)
 	is->from = ALIGN_AXIS_MAX;
 	is->to = -ALIGN_AXIS_MAX;
 	for (uint32_t i = 0; i < is->n; i++) {
-		const int64_t *range = p->range[is->clocks[i]];
+		const int64_t *range = p->pieces.items[is->pieces[i]].range;
 		int64_t from = align_line_at(&is->lines[i], range[0]),
 			to = align_line_at(&is->lines[i], range[1]);
 
-		if (range[0] > range[1])
-			continue;
 		if (from < is->from)
 			is->from = from;
 		if (to > is->to)
@@ -237,85 +172,137 @@ static void take_range(struct align_island *is, const struct align_problem *p)
 	}
 }
 
-/* The island whose lowest clock is `root`. */
-static int solve_island(const struct work *w, uint32_t root, struct alignment *out)
+static void gather_pieces(const struct work *w, uint32_t root, struct align_island *is, uint32_t *number)
 {
 	const struct align_problem *p = w->p;
-	uint32_t *number = calloc(p->clock_count + 1ul, sizeof(*number));
-	struct align_island is = {.splits = w->splits,
-				  .clocks = calloc(p->clock_count + 1ul, sizeof(*is.clocks)),
-				  .lines = calloc(p->clock_count + 1ul, sizeof(*is.lines)),
-				  .edges = calloc(p->edge_count + 1ul, sizeof(*is.edges)),
-				  .ends = calloc(p->edge_count + 1ul, sizeof(*is.ends))};
-	int err = number && is.clocks && is.lines && is.edges && is.ends ? 0 : -ENOMEM;
 
-	for (uint32_t i = 0; i < p->clock_count && !err; i++) {
+	for (uint32_t i = 0; i < p->pieces.count; i++) {
 		if (w->root[i] != root)
 			continue;
-		number[i] = is.n;
-		is.lines[is.n] = w->lines[i];
-		is.clocks[is.n++] = i;
+		number[i] = is->n;
+		is->lines[is->n] = w->lines[i];
+		memcpy(is->lives[is->n], p->pieces.items[i].life, sizeof(*is->lives));
+		is->pieces[is->n++] = i;
 	}
-	for (uint32_t i = 0; i < p->edge_count && !err; i++) {
-		struct align_edge *e = &p->edges[i];
+	for (uint32_t i = 0; i < p->edges.count; i++) {
+		struct align_edge *e = &p->edges.items[i];
 
 		if (!is_used(e) || w->root[e->a] != root)
 			continue;
-		is.ends[is.edge_count][0] = number[e->a];
-		is.ends[is.edge_count][1] = number[e->b];
-		is.edges[is.edge_count++] = e;
+		is->ends[is->edge_count][0] = number[e->a];
+		is->ends[is->edge_count][1] = number[e->b];
+		is->edges[is->edge_count++] = e;
 	}
+}
+
+/* The island whose lowest piece is `root`. */
+static int solve_island(const struct work *w, uint32_t root, struct alignment *out)
+{
+	size_t n = w->p->pieces.count + 1, edges = w->p->edges.count + 1;
+	uint32_t *number = calloc(n, sizeof(*number));
+	struct align_island is = {.pieces = calloc(n, sizeof(*is.pieces)),
+				  .lines = calloc(n, sizeof(*is.lines)),
+				  .lives = calloc(n, sizeof(*is.lives)),
+				  .edges = calloc(edges, sizeof(*is.edges)),
+				  .ends = calloc(edges, sizeof(*is.ends))};
+	int err = number && is.pieces && is.lines && is.lives && is.edges && is.ends ? 0 : -ENOMEM;
+
+	if (!err)
+		gather_pieces(w, root, &is, number);
 	if (!err && is.n > 1) {
-		take_range(&is, p);
+		take_range(&is, w->p);
 		err = align_knots_make(&is);
 		if (!err)
-			err = align_island_solve(&is, p, out);
+			err = align_island_solve(&is, w->p, out);
 	}
 	free(number);
-	free(is.clocks);
+	free(is.pieces);
 	free(is.lines);
+	free(is.lives);
 	free(is.edges);
 	free(is.ends);
 	free(is.knots);
 	return err;
 }
 
-static int solve(struct work *w, struct alignment *out)
+static int solve_islands(struct work *w, struct alignment *out)
 {
-	int err;
+	int err = fit_edges(w);
 
-	find_components(w);
-	draw_lines(w);
-	err = find_cuts(w);
-	if (!err)
-		err = fit_edges(w);
 	/* without those that are hopeless */
 	if (!err)
 		find_components(w);
-	for (uint32_t i = 0; i < w->p->clock_count && !err; i++)
+	for (uint32_t i = 0; i < w->p->pieces.count && !err; i++)
 		if (w->root[i] == i)
 			err = solve_island(w, i, out);
 	return err;
 }
 
-int align_solve(struct align_problem *p, struct alignment *out)
+static int alignment_begin(const struct align_problem *p, struct alignment *out)
 {
-	struct work w = {.p = p,
-			 .root = calloc(p->clock_count + 1ul, sizeof(*w.root)),
-			 .lines = calloc(p->clock_count + 1ul, sizeof(*w.lines)),
-			 .lined = calloc(p->clock_count + 1ul, sizeof(*w.lined)),
-			 .splits = calloc(p->clock_count + 1ul, sizeof(*w.splits))};
-	int err = w.root && w.lines && w.lined && w.splits ? 0 : -ENOMEM;
+	*out = (struct alignment){.clocks = calloc(p->pieces.count + 1, sizeof(*out->clocks)),
+				  .clock_count = (uint32_t)p->pieces.count,
+				  .pairs = calloc(p->edges.count + 1, sizeof(*out->pairs)),
+				  .pair_count = (uint32_t)p->edges.count};
+	if (!out->clocks || !out->pairs)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < out->clock_count; i++)
+		out->clocks[i] = (struct align_clock){.how = ALIGN_REALTIME, .reference = i};
+	for (uint32_t i = 0; i < out->pair_count; i++)
+		out->pairs[i] = (struct align_pair){.a = p->edges.items[i].a, .b = p->edges.items[i].b};
+	return 0;
+}
 
-	for (uint32_t i = 0; i < p->edge_count; i++) {
-		align_flow_settle(&p->edges[i].flows[0]);
-		align_flow_settle(&p->edges[i].flows[1]);
+/* Once with the pieces that are known. *again: there are more now. */
+static int solve(struct align_problem *p, unsigned int round, struct alignment *out, bool *again)
+{
+	size_t n = p->pieces.count + 1;
+	struct work w = {.p = p,
+			 .root = calloc(n, sizeof(*w.root)),
+			 .lines = calloc(n, sizeof(*w.lines)),
+			 .lined = calloc(n, sizeof(*w.lined))};
+	int err = w.root && w.lines && w.lined ? 0 : -ENOMEM;
+	bool cut = false;
+
+	*again = false;
+	if (!err) {
+		find_components(&w);
+		draw_lines(&w);
+		err = find_cuts(&w, &cut);
 	}
-	if (!err)
-		err = solve(&w, out);
+	if (!err && cut && round < ROUNDS)
+		err = align_split(p, w.lines, again);
+	for (size_t i = 0; cut && !*again && i < p->edges.count; i++)
+		p->edges.items[i].hopeless |= p->edges.items[i].cuts.count > 0;
+	if (!err && !*again)
+		err = alignment_begin(p, out);
+	if (!err && !*again)
+		err = solve_islands(&w, out);
 	free(w.root);
 	free(w.lines);
 	free(w.lined);
-	free(w.splits);
 	return err;
+}
+
+int align_solve(struct align_problem *p, struct alignment *out)
+{
+	bool again = true;
+	int err = 0;
+
+	for (unsigned int round = 0; again && !err; round++) {
+		for (size_t i = 0; i < p->edges.count; i++) {
+			align_flow_settle(&p->edges.items[i].flows[0]);
+			align_flow_settle(&p->edges.items[i].flows[1]);
+		}
+		err = solve(p, round, out, &again);
+	}
+	return err;
+}
+
+void align_problem_free(struct align_problem *p)
+{
+	for (size_t i = 0; i < p->edges.count; i++)
+		align_edge_free(&p->edges.items[i]);
+	vec_free(&p->edges);
+	vec_free(&p->pieces);
 }

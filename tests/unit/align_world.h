@@ -136,17 +136,22 @@ static inline void world_talk(struct world *w)
 	}
 }
 
+static inline void world_begin(struct world *w)
+{
+	w->store = (struct store){.clocks = w->store_clocks, .clock_count = w->n};
+	w->alignment =
+	    (struct alignment){.clocks = calloc(w->n + 1, sizeof(*w->alignment.clocks)), .clock_count = w->n};
+	for (uint32_t i = 0; i < w->n; i++)
+		w->alignment.clocks[i] = (struct align_clock){.how = ALIGN_REALTIME, .reference = i};
+}
+
 /* Aligns what the hosts saw of the messages. */
 static inline void world_align(struct world *w)
 {
 	struct gather g = {.store = &w->store};
 	struct sink to;
 
-	w->store = (struct store){.clocks = w->store_clocks, .clock_count = w->n};
-	w->alignment =
-	    (struct alignment){.clocks = calloc(w->n + 1, sizeof(*w->alignment.clocks)), .clock_count = w->n};
-	for (uint32_t i = 0; i < w->n; i++)
-		w->alignment.clocks[i] = (struct align_clock){.how = ALIGN_REALTIME, .reference = i};
+	world_begin(w);
 	for (size_t i = 0; i < w->count; i++) {
 		const struct world_message *m = &w->messages[i];
 

@@ -46,7 +46,7 @@ static void make(struct made *d)
 						  -5000 + (int64_t)i * 1000 - 20000 - (int64_t)i,
 						  -5000 + (int64_t)i * 1000 + 19000};
 	d->aligned[0].how = ALIGN_REFERENCE;
-	d->aligned[1] = (struct align_clock){ALIGN_MESSAGES, 0, d->knots, 4};
+	d->aligned[1] = (struct align_clock){.how = ALIGN_MESSAGES, .knots = d->knots, .knot_count = 4};
 	d->pair = (struct align_pair){.a = 0,
 				      .b = 1,
 				      .messages = {100, 90},
