@@ -453,18 +453,23 @@ void conn_copy(int from, int to, uint8_t call)
 
 /* ---- fork and exit ---- */
 
+void conn_share_one(int fd)
+{
+	struct conn *conn = conn_of(fd);
+
+	if (!is_conn(conn) || CONN_GET(conn->type) != CONN_STREAM)
+		return;
+	CONN_SET(conn->shared, 1);
+	CONN_SET(conn->checks_left, TRUTH_SHARED_CHECKS);
+	CONN_SET(conn->checked_at, 0);
+}
+
 void conn_share(void)
 {
 	uint32_t limit = __atomic_load_n(&fd_limit, __ATOMIC_RELAXED);
 
-	for (uint32_t fd = 0; fd < limit; fd++) {
-		struct conn *conn = conn_of((int)fd);
-
-		if (!is_conn(conn) || CONN_GET(conn->type) != CONN_STREAM)
-			continue;
-		CONN_SET(conn->checks_left, TRUTH_SHARED_CHECKS);
-		CONN_SET(conn->checked_at, 0);
-	}
+	for (uint32_t fd = 0; fd < limit; fd++)
+		conn_share_one((int)fd);
 }
 
 void conn_after_fork(void)

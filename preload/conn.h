@@ -60,6 +60,7 @@ struct conn {
 	uint64_t hole_end[2];
 	uint8_t racing[2]; /* by way: threads move bytes at once, so the kernel is ahead of us for no other
 			      reason */
+	uint8_t shared;	   /* others were given the socket: look more often */
 };
 
 _Static_assert(offsetof(struct conn, hole_begin) == 64, "what is hot of a conn is one cache line");
@@ -128,6 +129,9 @@ void conn_over(int fd, uint8_t call);
 
 /* The program forked: this process holds its sockets together with another one. */
 void conn_share(void);
+
+/* The program sent fd to another process. */
+void conn_share_one(int fd);
 void conn_after_fork(void); /* the same, in the child */
 
 /* The process ends: a CLOSE record with flag EXIT for each open conn. */

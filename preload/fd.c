@@ -297,7 +297,8 @@ EXPORT int epoll_create1(int flags)
 	return fd;
 }
 
-void fd_passed(const struct msghdr *msg, uint8_t call)
+/* Each descriptor in a message's SCM_RIGHTS. */
+static void each_right(const struct msghdr *msg, uint8_t call, void (*tell)(int fd, uint8_t call))
 {
 	for (struct cmsghdr *part = CMSG_FIRSTHDR(msg); part != NULL;
 	     part = CMSG_NXTHDR((struct msghdr *)msg, part)) {
@@ -309,7 +310,23 @@ void fd_passed(const struct msghdr *msg, uint8_t call)
 			continue;
 		for (size_t i = 0; i + sizeof fd <= bytes; i += sizeof fd) {
 			memcpy(&fd, CMSG_DATA(part) + i, sizeof fd);
-			conn_forget(fd, call);
+			tell(fd, call);
 		}
 	}
+}
+
+void fd_passed(const struct msghdr *msg, uint8_t call)
+{
+	each_right(msg, call, conn_forget);
+}
+
+static void share(int fd, uint8_t call)
+{
+	(void)call;
+	conn_share_one(fd);
+}
+
+void fd_given(const struct msghdr *msg)
+{
+	each_right(msg, CALL_none, share);
 }

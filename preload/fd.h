@@ -13,6 +13,9 @@ struct msghdr;
 /* A received message may have brought descriptors: their numbers are new. */
 void fd_passed(const struct msghdr *msg, uint8_t call);
 
+/* A sent message took descriptors along: others have them, too. */
+void fd_given(const struct msghdr *msg);
+
 /* Before close_range. */
 void fd_retire_range(unsigned int first, unsigned int last, int flags, uint8_t call);
 

@@ -169,6 +169,12 @@ static long raw_fast_open(const struct raw *r)
 	return n;
 }
 
+static void raw_given(const struct msghdr *msg)
+{
+	if (msg->msg_controllen > 0)
+		fd_given(msg);
+}
+
 static long raw_out(const struct raw *r)
 {
 	void *at = (void *)r->a[1];
@@ -190,9 +196,12 @@ static long raw_out(const struct raw *r)
 		break;
 	case SYS_sendmsg:
 		moved_out_message(&c, n, at);
+		raw_given(at);
 		break;
 	case SYS_sendmmsg:
 		moved_out_messages(&c, (int)n, at);
+		for (long i = 0; i < n; i++)
+			raw_given(&((struct mmsghdr *)at)[i].msg_hdr);
 		break;
 	case SYS_sendfile:
 		call_done(&c, n, NULL);

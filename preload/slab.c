@@ -85,6 +85,7 @@ static void slab_reset(struct conn *conn)
 	CONN_SET(conn->family, 0);
 	CONN_SET(conn->counted, 0);
 	CONN_SET(conn->checks_left, 0);
+	CONN_SET(conn->shared, 0);
 	CONN_SET(conn->connecting, 0);
 	CONN_SET(conn->eof_told, 0);
 	CONN_SET(conn->asks, CONN_NO_WAY);

@@ -328,6 +328,8 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	}
 	n = REAL_KNOWN(sendmsg)(fd, msg, flags);
 	moved_out_message(&c, n, msg);
+	if (n >= 0 && msg->msg_controllen > 0)
+		fd_given(msg);
 	return n;
 }
 
@@ -340,6 +342,9 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags)
 		return REAL_KNOWN(sendmmsg)(fd, msgs, count, flags);
 	n = REAL_KNOWN(sendmmsg)(fd, msgs, count, flags);
 	moved_out_messages(&c, n, msgs);
+	for (int i = 0; i < n; i++)
+		if (msgs[i].msg_hdr.msg_controllen > 0)
+			fd_given(&msgs[i].msg_hdr);
 	return n;
 }
 

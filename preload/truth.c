@@ -21,6 +21,7 @@
 #include "preload/emit.h"
 #include "preload/endpoint.h"
 #include "preload/gate.h"
+#include "preload/stamp.h"
 #include "preload/sys.h"
 #include "preload/thread.h"
 
@@ -193,6 +194,14 @@ uint64_t truth_reclaim(struct conn *conn, enum conn_way way, uint64_t len, uint6
 	return filled;
 }
 
+/* When to look again: in a second, but where others were given the socket as soon as that costs little. */
+static uint64_t looked_at(const struct conn *conn, uint64_t now)
+{
+	uint64_t second = CONN_GET(stamp_second);
+
+	return CONN_GET(conn->shared) ? now - second + second / TRUTH_SHARED_PARTS : now;
+}
+
 bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uint64_t now, uint32_t *made)
 {
 	uint64_t ours[2] = {CONN_GET(conn->off[0]), CONN_GET(conn->off[1])};
@@ -204,7 +213,7 @@ bool truth_check(struct conn *conn, int fd, enum conn_way way, uint64_t len, uin
 		return false;
 	if (!gate_knows(CONN_GET(conn->told)))
 		conn_tell_again(conn, fd, 0, RECORD_FLAG_SEEN);
-	CONN_SET(conn->checked_at, now);
+	CONN_SET(conn->checked_at, looked_at(conn, now));
 	expected[way] += len;
 	if (!CONN_GET(conn->counted) || !truth_read(fd, expected, kernel))
 		return true;

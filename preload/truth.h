@@ -11,7 +11,8 @@
 
 #include "preload/conn.h"
 
-#define TRUTH_SHARED_CHECKS 16 /* calls in a row that must agree before we look once a second again */
+#define TRUTH_SHARED_CHECKS 16	 /* calls in a row that must agree before we look less often again */
+#define TRUTH_SHARED_PARTS  4096 /* looks in a second at a socket that others were given */
 
 /* Stream offsets of the program's next byte, by enum conn_way. `expected` decides where the kernel leaves a
  * FIN ambiguous. False: the kernel does not say. */
