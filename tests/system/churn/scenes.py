@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 from hosts import wait_until
-from verdict import BUILD, HERE, Verdict, Wrong
+from verdict import BUILD, HERE, Verdict, Wrong, analyze
 
 FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-g", "-O1"]
 
@@ -50,6 +50,24 @@ class Stage:
             return f"{name}: {Verdict(self.log, where or self.dumps(), **allowed).line()}"
         except Wrong as why:
             return self.fail(name, why)
+
+    def compare(self, name, top):
+        """What nginx says of each connection, and what the analyzer does."""
+        said, got, whole = {}, {}, True
+        for line in open(os.path.join(top, "nginx.log"), encoding="ascii"):
+            _, port, taken, sent = map(int, line.split())
+            said[port] = said.get(port, 0) + taken + sent
+        info = analyze(self.dumps())
+        for link in info["connections"]:
+            client, server = link["client"], link["server"]
+            if not client or client["service"] != "curl" or client["remote"] != f"{self.near.ip}:{self.port}":
+                continue
+            whole &= bool(server) and server["service"] == "nginx" and server["remote"] == client["local"] and not link["bytes_one_sided"]
+            port = int(client["local"].rpartition(":")[2])
+            got[port] = got.get(port, 0) + link["bytes_joined"]
+        if not whole or got != said or len(said) < 15:
+            return self.fail(name, f"nginx counted {said}, joined are {got}")
+        return f"{name}: address 100.00 % of bytes in {len(got)} connections; wrong 0, ambiguous {info['ambiguous']}"
 
     def fail(self, name, why):
         self.failed += 1
@@ -250,4 +268,56 @@ def shut(stage):
         yield stage.judge(f"shut, {'unix' if where else 'IPv4'}", lossy=True)
 
 
-ALL = [("ports", ports), ("missing", missing), ("passed", passed), ("families", families), ("many", many), ("overflow", overflow), ("killed", killed), ("late", late), ("windows", windows), ("shut", shut)]
+# ---- a real server ----
+
+NGINX = """daemon on; worker_processes 2; pid {top}/nginx.pid; error_log {top}/nginx.err; events {{ }}
+http {{
+  log_format wire "$connection $remote_port $request_length $bytes_sent"; access_log {top}/nginx.log wire;
+  client_body_temp_path {top}/b; proxy_temp_path {top}/p; fastcgi_temp_path {top}/f; uwsgi_temp_path {top}/u; scgi_temp_path {top}/s;
+  keepalive_requests 7;
+  server {{ listen {ip}:{port} reuseport; location / {{ return 200 "$request_id $request_id"; }} }}
+}}
+"""
+
+
+def nginx(stage):
+    """nginx is told to read its configuration anew, and to hand its listeners to another image of itself (USR2), under load; its own
+    log says how many bytes each connection had."""
+    stage.begin()
+    top, pid_file = stage.net.path("nginx"), stage.net.path("nginx", "nginx.pid")
+    os.makedirs(top, exist_ok=True)
+    with open(os.path.join(top, "conf"), "w", encoding="ascii") as f:
+        f.write(NGINX.format(top=top, ip=stage.near.ip, port=stage.port))
+    stage.near.start(["/usr/sbin/nginx", "-p", top, "-c", os.path.join(top, "conf")]).wait()
+    wait_until("nginx runs", lambda: os.path.exists(pid_file) and open(pid_file).read().strip())
+    masters = [int(open(pid_file).read())]
+    url = f"http://{stage.near.ip}:{stage.port}/"
+    ask = lambda: stage.far.start(["curl", "-s", "-o", "/dev/null", *[url] * 40])
+    try:
+        first = ask()
+        os.kill(masters[0], signal.SIGHUP)
+        first.wait()
+        second = ask()
+        os.kill(masters[0], signal.SIGUSR2)
+        wait_until("the other image runs", lambda: os.path.exists(pid_file + ".oldbin") and os.path.exists(pid_file))
+        wait_until("it has a number", lambda: open(pid_file).read().strip() not in ("", str(masters[0])))
+        masters.append(int(open(pid_file).read()))
+        second.wait()
+        os.kill(masters[0], signal.SIGQUIT)
+        ask().wait()
+    finally:
+        for pid in masters:
+            end_of(pid)
+    yield stage.compare("nginx", top)
+
+
+def end_of(pid):
+    """Until the process is gone, with those that it started."""
+    try:
+        os.kill(pid, signal.SIGQUIT)
+    except ProcessLookupError:
+        pass
+    wait_until("nginx is over", lambda: not os.path.exists(f"/proc/{pid}"))
+
+
+ALL = [("ports", ports), ("missing", missing), ("passed", passed), ("families", families), ("many", many), ("overflow", overflow), ("killed", killed), ("late", late), ("windows", windows), ("shut", shut), ("nginx", nginx)]
