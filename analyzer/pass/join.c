@@ -45,13 +45,19 @@ bool join_fits_time(const struct joining *j, const struct party *a, const struct
 	       party_in_time(j->store, j->conns, b, a);
 }
 
+int join_agreement(const struct joining *j, const struct party *a, const struct party *b,
+		   struct agreement *found)
+{
+	int err = party_compare(j->store, j->conns, a, b, 0, COMPARE_RECORDS, found);
+
+	return err ? err : party_compare(j->store, j->conns, b, a, 0, COMPARE_RECORDS, found);
+}
+
 int join_score_bytes(const struct joining *j, const struct party *a, const struct party *b, uint32_t *score)
 {
 	struct agreement found = {0};
-	int err = party_compare(j->store, j->conns, a, b, 0, COMPARE_RECORDS, &found);
+	int err = join_agreement(j, a, b, &found);
 
-	if (!err)
-		err = party_compare(j->store, j->conns, b, a, 0, COMPARE_RECORDS, &found);
 	*score = found.different ? 0 : MATCH_SURE;
 	if (err || !*score)
 		return err;

@@ -34,6 +34,10 @@ int join_sessions(struct joining *j);
 /* One kernel's clock says whether they can be each other's ends. */
 bool join_fits_time(const struct joining *j, const struct party *a, const struct party *b);
 
+/* What both ends captured of the same bytes, both ways. 0 or -ENOMEM. */
+int join_agreement(const struct joining *j, const struct party *a, const struct party *b,
+		   struct agreement *found);
+
 /* How well the bytes and their counts agree (match.h); 0: they do not. 0 or -ENOMEM. */
 int join_score_bytes(const struct joining *j, const struct party *a, const struct party *b, uint32_t *score);
 

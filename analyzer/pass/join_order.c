@@ -17,6 +17,7 @@
 	1000000000u /* nobody uses a port again while the last connection waits so long for accept */
 #define CLOSE_CALL_NS 100000u /* two accepts closer than this may have returned in the wrong order */
 #define SWAP_REACH    8
+#define PROOF_BYTES   8 /* that both ends captured, and that are the same */
 
 /* One party with the name of its group. */
 struct member {
@@ -281,6 +282,33 @@ static bool is_order_unsure(struct group *g)
 	return !whole && (fits_shifted(g, 1, 0) || fits_shifted(g, 0, 1));
 }
 
+/* Where connects or accepts may be missing from the lists of a path, order alone puts strangers together:
+ * bytes must speak for a join. */
+static int drop_unproven(struct group *g, uint32_t *partner, bool *torn)
+{
+	const struct joining *j = g->joining;
+	bool whole = true;
+	int err = 0;
+
+	for (uint32_t i = 0; i < g->a_count && whole; i++)
+		whole = is_whole(j, &j->parties[g->a[i].party]);
+	for (uint32_t i = 0; i < g->b_count && whole; i++)
+		whole = is_whole(j, &j->parties[g->b[i].party]);
+	for (uint32_t b = 0; b < g->b_count && !whole && !err; b++) {
+		struct agreement found = {0};
+
+		if (partner[b] == MATCH_NONE)
+			continue;
+		err = join_agreement(j, &j->parties[g->a[partner[b]].party], &j->parties[g->b[b].party],
+				     &found);
+		if (found.same >= PROOF_BYTES)
+			continue;
+		torn[partner[b]] = torn[g->a_count + b] = true;
+		partner[b] = MATCH_NONE;
+	}
+	return err;
+}
+
 /* ---- one group ---- */
 
 static int decide(struct group *g, enum join_class class, struct match *m)
@@ -292,11 +320,12 @@ static int decide(struct group *g, enum join_class class, struct match *m)
 		err = g->err;
 	if (err)
 		return err;
-	if (class == JOIN_UNIX_ORDER)
+	if (class == JOIN_UNIX_ORDER) {
 		drop_swappable(g, m->partner, m->torn);
-	else
-		drop_unordered(g, m->partner, m->torn);
-	if (class != JOIN_ADDRESS || !is_order_unsure(g))
+		return drop_unproven(g, m->partner, m->torn);
+	}
+	drop_unordered(g, m->partner, m->torn);
+	if (!is_order_unsure(g))
 		return 0;
 	for (uint32_t b = 0; b < g->b_count; b++)
 		m->partner[b] = MATCH_NONE;

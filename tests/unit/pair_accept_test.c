@@ -117,13 +117,58 @@ static void test_other_lengths(void **state)
 	assert_int_equal(ambiguous, 0);
 }
 
+/* ---- unix ---- */
+
+/* One connect and one accept on a path, by two processes; `text` was captured at both ends (NULL: nothing
+ * was). */
+static uint32_t joined_unix(const char *text, uint64_t dropped)
+{
+	struct story *s = story_new();
+	uint32_t client = story_process(s, 0, 100, 1), server = story_process(s, 0, 101, 1), found = 0;
+	struct story_end end = {.process = client,
+				.conn = 1,
+				.flags = RECORD_FLAG_CONNECT,
+				.path = "/run/x",
+				.cookie = 7,
+				.inode = 70};
+	struct conns conns;
+	struct links links;
+
+	story_open(s, &end, 1000, 1010);
+	story_move(s, RECORD_OUT, client, 1, 0, text, 20, 0, 1020, 1030);
+	end = (struct story_end){.process = server,
+				 .conn = 1,
+				 .flags = RECORD_FLAG_ACCEPT,
+				 .path = "/run/x",
+				 .cookie = 8,
+				 .inode = 80};
+	story_open(s, &end, 2000, 2010);
+	story_move(s, RECORD_IN, server, 1, 0, text, 20, 0, 2020, 2030);
+	s->processes[server].dropped = dropped;
+	assert_int_equal(conn_run(&s->store, &conns), 0);
+	assert_int_equal(pair_run(&s->store, &conns, &links), 0);
+	for (uint32_t i = 0; i < links.link_count; i++)
+		found += links.links[i].join == JOIN_UNIX_ORDER;
+	pair_free(&links);
+	conn_free(&conns);
+	story_free(s);
+	return found;
+}
+
+static void test_unix_order(void **state)
+{
+	(void)state;
+	assert_int_equal(joined_unix(NULL, 0), 1);
+	assert_int_equal(joined_unix(NULL, 5), 0); /* the accept that belongs to it may be missing */
+	assert_int_equal(joined_unix("twenty bytes of text", 5), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_in_order),
-	    cmocka_unit_test(test_at_once),
-	    cmocka_unit_test(test_all_at_once),
-	    cmocka_unit_test(test_other_lengths),
+	    cmocka_unit_test(test_in_order),	cmocka_unit_test(test_at_once),
+	    cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_other_lengths),
+	    cmocka_unit_test(test_unix_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
