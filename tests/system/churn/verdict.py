@@ -218,7 +218,7 @@ class Verdict:
         left = wires - self.joined_wires
         if left and not self.apart:
             self.problems.append(f"{len(left)} of {len(wires)} wires not joined: {sorted(left)[:10]}")
-        if not self.lossy and self.joined() < self.share * self.could:
+        if (not self.lossy or self.cut) and self.joined() < self.share * self.could:
             self.problems.append(f"{self.joined()} of {self.could} bytes that both ends have are joined")
         if not self.apart and self.info["ambiguous"]:
             self.problems.append(f"{self.info['ambiguous']} ends are ambiguous")
