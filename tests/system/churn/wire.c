@@ -233,7 +233,8 @@ void wire_send(struct wire *w, uint64_t n)
 			part = 1 + (size_t)(dice / 7 % part);
 		part = piece_of(dice, part);
 		fill(w, w->side, w->off[WIRE_OUT], bytes, part);
-		done = send_by((int)(dice / 3 % 5), w->fd, bytes, part);
+		/* the first bytes pass through the program: what else would tell a connection from others? */
+		done = send_by((int)(dice / 3 % (w->off[WIRE_OUT] ? 5 : 4)), w->fd, bytes, part);
 		if (done < 0 && errno == EAGAIN) {
 			await(w->fd, POLLOUT);
 			continue;
