@@ -161,9 +161,9 @@ static const struct out_column edge_columns[] = {
     {"least_bits", NULL, OUT_COUNT},
     SPREAD_COLUMNS("total_ns"),
     SPREAD_COLUMNS("handle_ns"),
-    SPREAD_COLUMNS("network_ns"),
-    SPREAD_COLUMNS("there_ns"),
-    SPREAD_COLUMNS("back_ns"),
+    SPREAD_COLUMNS("outside_ns"),
+    SPREAD_COLUMNS("request_ns"),
+    SPREAD_COLUMNS("response_ns"),
     SAMPLING_COLUMNS, /* left out if all was recorded */
 };
 
@@ -174,7 +174,7 @@ static const struct out_column edge_columns[] = {
 static void put_edge(const struct map *map, const struct map_edge *e, struct out *out)
 {
 	const uint64_t *j = e->joins;
-	const struct spread *spreads[] = {&e->total, &e->handle, &e->network, &e->there, &e->back};
+	const struct spread *spreads[] = {&e->total, &e->handle, &e->outside, &e->request, &e->response};
 	char from[256], to[256];
 	struct out_value cells[EDGE_COLUMNS] = {
 	    out_text(map_name(map, e->from, from, sizeof(from))),
@@ -194,7 +194,7 @@ static void put_edge(const struct map *map, const struct map_edge *e, struct out
 	    out_bytes(e->bytes[0]),
 	    out_bytes(e->bytes[1]),
 	    out_count(e->unaligned),
-	    e->there.count ? out_ns(e->bound_ns) : out_null(),
+	    e->request.count ? out_ns(e->bound_ns) : out_null(),
 	    out_count(j[JOIN_ADDRESS]),
 	    out_count(j[JOIN_INODE]),
 	    out_count(j[JOIN_UNIX_ORDER]),
@@ -283,11 +283,11 @@ static void draw_edge(const struct map *map, const struct map_edge *e, bool cloc
 			 out_text(to), out_text(map_protocol(e, protocol, sizeof(protocol))),
 			 out_count(e->connections), some(e->calls), e->calls ? map_rate(e) : out_absent(),
 			 some(e->errors), time_of(&e->total, e->total.p50), time_of(&e->total, e->total.p99),
-			 time_of(&e->handle, e->handle.p50), time_of(&e->network, e->network.p50),
-			 !clocks ? out_absent() : time_of(&e->there, e->there.p50),
+			 time_of(&e->handle, e->handle.p50), time_of(&e->outside, e->outside.p50),
+			 !clocks ? out_absent() : time_of(&e->request, e->request.p50),
 			 !clocks	? out_absent()
 			 : e->unaligned ? out_text("unaligned")
-					: time_of(&e->there, e->bound_ns),
+					: time_of(&e->request, e->bound_ns),
 			 out_bytes(e->bytes[0]), out_bytes(e->bytes[1]), out_text(joins), out_text(remarks)});
 }
 
@@ -321,7 +321,7 @@ static void draw_edges(const struct map *map, struct out *out)
 	    {NULL, "p99", OUT_NS},
 	    {NULL, "handle", OUT_NS},
 	    {NULL, "network", OUT_NS},
-	    {NULL, clocks ? "there" : NULL, OUT_NS}, /* on one clock it says nothing of a network */
+	    {NULL, clocks ? "→" : NULL, OUT_NS}, /* on one clock it says nothing of a network */
 	    {NULL, clocks ? "±" : NULL, OUT_NS},
 	    {NULL, "sent", OUT_BYTES},
 	    {NULL, "received", OUT_BYTES},

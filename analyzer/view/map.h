@@ -46,8 +46,8 @@ struct map_edge {
 	uint32_t first_span; /* the calls are map.spans[first_span, + calls), then control */
 	struct spread total; /* at the client */
 	struct spread handle;
-	struct spread network;	   /* both ways: needs no common clock */
-	struct spread there, back; /* each way: wrong by at most bound_ns */
+	struct spread outside;		 /* of the server, both ways: needs no common clock */
+	struct spread request, response; /* each way: wrong by at most bound_ns */
 	uint64_t bound_ns;
 	uint64_t unaligned; /* calls between clocks that nothing bounds: in neither */
 	uint64_t recorded_ns;

@@ -3,8 +3,8 @@
  * map_edges.c - the edges of the map: connections, and the calls on them. Analyzer, one thread.
  *
  * A TLS session is not another connection: its calls are told of the one that carries it. Times: a total is
- * the client's, handle the server's; the network's part is the difference of these durations, for which the
- * clocks need not agree. How it divides into there and back is known as far as they do.
+ * the client's, handle the server's; what is outside of the server is the difference of these durations, for
+ * which the clocks need not agree. How it divides into the ways there and back is known as far as they do.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -192,8 +192,8 @@ static int count_calls(struct work *w)
 
 /* Values that are gathered for one edge. */
 struct gathered {
-	uint64_t *total, *handle, *network, *there, *back;
-	size_t totals, handles, networks, ways;
+	uint64_t *total, *handle, *outside, *request, *response;
+	size_t totals, handles, outsides, ways;
 };
 
 static bool has_total(const struct span *s)
@@ -201,29 +201,21 @@ static bool has_total(const struct span *s)
 	return !s->open && !s->one_way && s->start_record != STORE_NONE;
 }
 
-static uint64_t less(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
-}
-
 /* What lies between the two sides of a call. */
-static void gather_between(const struct work *w, struct map_edge *e, uint32_t client, struct gathered *g)
+static void gather_outside(const struct work *w, struct map_edge *e, uint32_t client, struct gathered *g)
 {
-	const struct span *c = span_at(w, client), *s = span_at(w, c->peer);
-	const struct store_process *processes = w->m->store.processes;
-	uint64_t start_ns = w->m->nodes[client].start_ns;
-	uint64_t bound_ns = align_bound_ns(&w->m->alignment, processes[c->process].clock,
-					   processes[s->process].clock, start_ns);
+	struct outside o;
 
-	g->network[g->networks++] = less(model_total_ns(w->m, client), model_total_ns(w->m, c->peer));
-	if (bound_ns == ALIGN_UNKNOWN) {
+	if (!model_outside(w->m, client, &o))
+		return;
+	g->outside[g->outsides++] = o.total_ns;
+	if (o.bound_ns == ALIGN_UNKNOWN) {
 		e->unaligned++;
 		return;
 	}
-	if (bound_ns > e->bound_ns)
-		e->bound_ns = bound_ns;
-	g->there[g->ways] = less(w->m->nodes[c->peer].start_ns, start_ns);
-	g->back[g->ways++] = less(c->end_ns, s->end_ns);
+	e->bound_ns = o.bound_ns > e->bound_ns ? o.bound_ns : e->bound_ns;
+	g->request[g->ways] = o.request_ns;
+	g->response[g->ways++] = o.response_ns;
 }
 
 static void measure(const struct work *w, struct map_edge *e)
@@ -231,9 +223,9 @@ static void measure(const struct work *w, struct map_edge *e)
 	uint64_t n = e->calls;
 	struct gathered g = {.total = w->values,
 			     .handle = w->values + n,
-			     .network = w->values + 2 * n,
-			     .there = w->values + 3 * n,
-			     .back = w->values + 4 * n};
+			     .outside = w->values + 2 * n,
+			     .request = w->values + 3 * n,
+			     .response = w->values + 4 * n};
 
 	for (uint64_t i = 0; i < n; i++) {
 		uint32_t number = w->map->spans[e->first_span + i];
@@ -244,16 +236,16 @@ static void measure(const struct work *w, struct map_edge *e)
 		if (s->side == SPAN_CLIENT && has_total(s)) {
 			g.total[g.totals++] = model_total_ns(w->m, number);
 			if (handled)
-				gather_between(w, e, number, &g);
+				gather_outside(w, e, number, &g);
 		}
 		if (handled)
 			g.handle[g.handles++] = model_total_ns(w->m, server);
 	}
 	e->total = spread_of(g.total, g.totals);
 	e->handle = spread_of(g.handle, g.handles);
-	e->network = spread_of(g.network, g.networks);
-	e->there = spread_of(g.there, g.ways);
-	e->back = spread_of(g.back, g.ways);
+	e->outside = spread_of(g.outside, g.outsides);
+	e->request = spread_of(g.request, g.ways);
+	e->response = spread_of(g.response, g.ways);
 }
 
 static int measure_edges(struct work *w)
