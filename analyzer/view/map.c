@@ -58,8 +58,11 @@ struct out_value map_rate(const struct map_edge *e)
 
 bool map_is_joined(const struct map *map, const struct map_edge *e)
 {
-	return node_at(map, e->from)->kind == MAP_TRACED && node_at(map, e->to)->kind == MAP_TRACED &&
-	       (!e->connections || e->joins[JOIN_NONE] < e->connections);
+	if (node_at(map, e->from)->kind != MAP_TRACED || node_at(map, e->to)->kind != MAP_TRACED)
+		return false;
+	if (e->datagrams)
+		return e->datagrams_joined;
+	return !e->connections || e->joins[JOIN_NONE] < e->connections;
 }
 
 /* ---- nodes ---- */
@@ -146,6 +149,9 @@ static const struct out_column edge_columns[] = {
     {"unanswered", NULL, OUT_COUNT},
     {"async", NULL, OUT_COUNT},
     {"one_way", NULL, OUT_COUNT},
+    {"datagrams", NULL, OUT_COUNT},
+    {"datagrams_joined", NULL, OUT_COUNT},
+    {"datagrams_lost", NULL, OUT_COUNT},
     {"bytes_there", NULL, OUT_BYTES},
     {"bytes_back", NULL, OUT_BYTES},
     {"unaligned", NULL, OUT_COUNT},
@@ -191,6 +197,9 @@ static void put_edge(const struct map *map, const struct map_edge *e, struct out
 	    out_count(e->unanswered),
 	    out_count(e->async),
 	    out_count(e->one_way),
+	    out_count(e->datagrams),
+	    out_count(e->datagrams_joined),
+	    out_count(e->datagrams_lost),
 	    out_bytes(e->bytes[0]),
 	    out_bytes(e->bytes[1]),
 	    out_count(e->unaligned),
@@ -248,11 +257,13 @@ static void print_remarks(const struct map_edge *e, char *text, size_t size)
 	const struct {
 		uint64_t count;
 		const char *what;
-	} remarks[] = {{e->unanswered, "unanswered"}, {e->async, "async"}, {e->one_way, "one way"}};
+	} remarks[] = {{e->unanswered, "unanswered"},	{e->async, "async"},
+		       {e->one_way, "one way"},		{e->datagrams, "datagrams"},
+		       {e->datagrams_joined, "joined"}, {e->datagrams_lost, "lost"}};
 	size_t at = 0;
 
 	text[0] = 0;
-	for (size_t i = 0; i < 3 && at < size; i++)
+	for (size_t i = 0; i < sizeof(remarks) / sizeof(remarks[0]) && at < size; i++)
 		if (remarks[i].count)
 			at += (size_t)snprintf(text + at, size - at, "%s%s %" PRIu64, at ? ", " : "",
 					       remarks[i].what, remarks[i].count);
@@ -281,7 +292,7 @@ static void draw_edge(const struct map *map, const struct map_edge *e, bool cloc
 	print_remarks(e, remarks, sizeof(remarks));
 	out_row(out, (const struct out_value[]){
 			 out_text(to), out_text(map_protocol(e, protocol, sizeof(protocol))),
-			 out_count(e->connections), some(e->calls), e->calls ? map_rate(e) : out_absent(),
+			 some(e->connections), some(e->calls), e->calls ? map_rate(e) : out_absent(),
 			 some(e->errors), time_of(&e->total, e->total.p50), time_of(&e->total, e->total.p99),
 			 time_of(&e->handle, e->handle.p50), time_of(&e->outside, e->outside.p50),
 			 !clocks ? out_absent() : time_of(&e->request, e->request.p50),

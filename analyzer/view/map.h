@@ -43,6 +43,8 @@ struct map_edge {
 	uint64_t joins[JOIN_CLASSES];
 	uint64_t least_bits; /* of the joins that rest on equal bytes; UINT64_MAX: there are none */
 	uint64_t calls, control, errors, unanswered, async, one_way;
+	uint64_t datagrams, datagrams_joined,
+	    datagrams_lost;  /* an edge of these has nothing else but bytes */
 	uint32_t first_span; /* the calls are map.spans[first_span, + calls), then control */
 	struct spread total; /* at the client */
 	struct spread handle;
@@ -60,10 +62,11 @@ struct map {
 	VEC(struct map_node) nodes; /* by host, service, process; then peers by traffic */
 	VEC(struct map_edge) edges; /* by traffic of `from`, then by their own */
 	uint64_t peers;
-	uint32_t *of_process; /* node */
-	uint32_t (*ends)[2];  /* by link, by link_side: node */
-	uint32_t *plain;      /* by link: the first TLS session that it carries, or STORE_NONE */
-	uint32_t *spans;      /* that make edges, edge by edge */
+	uint32_t *of_process;	   /* node */
+	uint32_t (*ends)[2];	   /* by link, by link_side: node */
+	uint32_t (*dgram_ends)[2]; /* by edge of datagrams, by dgram_side: node */
+	uint32_t *plain;	   /* by link: the first TLS session that it carries, or STORE_NONE */
+	uint32_t *spans;	   /* that make edges, edge by edge */
 };
 
 /* Nodes, and where the ends of each link are. 0 or -ENOMEM. */
@@ -78,6 +81,9 @@ const char *map_name(const struct map *map, uint32_t node, char *text, size_t si
 
 /* The host it is on, NULL: not known. */
 const char *map_host(const struct map *map, uint32_t node);
+
+/* What goes without connections has this for a protocol; it goes from who sends. */
+#define MAP_DATAGRAM "datagram"
 
 /* "http", "http in TLS". */
 const char *map_protocol(const struct map_edge *e, char *text, size_t size);

@@ -33,26 +33,33 @@ static bool is_edge(const void *items, uint32_t index, const void *key)
 	       !strcmp(e->protocol, wanted->protocol);
 }
 
-static int find_edge(struct work *w, uint32_t from, uint32_t to, uint32_t link, uint32_t *edge)
+static int find_edge(struct work *w, const struct map_edge *e, uint32_t *edge)
 {
 	struct map *map = w->map;
-	bool carries = map->plain[link] != STORE_NONE;
-	uint32_t named = carries ? map->plain[link] : link;
-	struct map_edge e = {.from = from,
-			     .to = to,
-			     .protocol = w->m->messages.protos[named].proto->name,
-			     .tls = carries || w->m->links.links[link].plain,
-			     .least_bits = UINT64_MAX};
-	uint32_t seed[] = {from, to, e.tls};
-	uint64_t hash = hash_bytes(e.protocol, strlen(e.protocol), hash_bytes(seed, sizeof(seed), 0));
+	uint32_t seed[] = {e->from, e->to, e->tls};
+	uint64_t hash = hash_bytes(e->protocol, strlen(e->protocol), hash_bytes(seed, sizeof(seed), 0));
 	int err;
 
-	*edge = hash_find(&w->known, hash, is_edge, map->edges.items, &e);
+	*edge = hash_find(&w->known, hash, is_edge, map->edges.items, e);
 	if (*edge != HASH_NONE)
 		return 0;
 	*edge = (uint32_t)map->edges.count;
-	err = vec_push(&map->edges, e);
+	err = vec_push(&map->edges, *e);
 	return err ? err : hash_add(&w->known, hash, *edge);
+}
+
+/* The one of what goes over a link. */
+static int find_edge_of(struct work *w, uint32_t from, uint32_t to, uint32_t link, uint32_t *edge)
+{
+	uint32_t plain = w->map->plain[link];
+	bool carries = plain != STORE_NONE;
+	const struct map_edge e = {.from = from,
+				   .to = to,
+				   .protocol = w->m->messages.protos[carries ? plain : link].proto->name,
+				   .tls = carries || w->m->links.links[link].plain,
+				   .least_bits = UINT64_MAX};
+
+	return find_edge(w, &e, edge);
 }
 
 /* ---- connections ---- */
@@ -104,9 +111,36 @@ static int count_links(struct work *w)
 
 		if (w->m->links.links[i].plain || is_counted_elsewhere(map, i))
 			continue;
-		err = find_edge(w, map->ends[i][!server], map->ends[i][server], i, &edge);
+		err = find_edge_of(w, map->ends[i][!server], map->ends[i][server], i, &edge);
 		if (!err)
 			count_link(map, &map->edges.items[edge], i);
+	}
+	return err;
+}
+
+/* ---- datagrams ---- */
+
+static int count_datagrams(struct work *w)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < w->m->dgrams.edge_count && !err; i++) {
+		const struct dgram_edge *d = &w->m->dgrams.edges[i];
+		const struct map_edge wanted = {.from = w->map->dgram_ends[i][DGRAM_SENDER],
+						.to = w->map->dgram_ends[i][DGRAM_RECEIVER],
+						.protocol = MAP_DATAGRAM,
+						.least_bits = UINT64_MAX};
+		struct map_edge *e;
+		uint32_t edge;
+
+		err = find_edge(w, &wanted, &edge);
+		if (err)
+			break;
+		e = &w->map->edges.items[edge];
+		e->datagrams += d->process[DGRAM_SENDER] == STORE_NONE ? d->received : d->sent;
+		e->datagrams_joined += d->joined;
+		e->datagrams_lost += d->lost;
+		e->bytes[0] += d->bytes;
 	}
 	return err;
 }
@@ -138,8 +172,8 @@ static int place_span(struct work *w, uint32_t number)
 	uint32_t mine = w->map->of_process[s->process];
 	uint32_t other = s->peer == STORE_NONE ? w->map->ends[link][!model_side(w->m, number)]
 					       : w->map->of_process[span_at(w, s->peer)->process];
-	int err = find_edge(w, s->side == SPAN_CLIENT ? mine : other, s->side == SPAN_CLIENT ? other : mine,
-			    link, &w->of_span[number]);
+	int err = find_edge_of(w, s->side == SPAN_CLIENT ? mine : other,
+			       s->side == SPAN_CLIENT ? other : mine, link, &w->of_span[number]);
 
 	if (!err)
 		count_call(w, &w->map->edges.items[w->of_span[number]], number);
@@ -319,6 +353,7 @@ int map_connect(struct map *map)
 	int err = w.of_span ? 0 : -ENOMEM;
 
 	err = err ? err : count_links(&w);
+	err = err ? err : count_datagrams(&w);
 	err = err ? err : count_calls(&w);
 	err = err ? err : measure_edges(&w);
 	if (!err) {

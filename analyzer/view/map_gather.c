@@ -4,6 +4,7 @@
  * address. A peer on a loopback address or a unix socket is on the host of the other end. Analyzer, one
  * thread.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,9 @@
 #include "analyzer/view/map.h"
 
 #define ADDRESS_BYTES 160u
+
+/* Ports from here on are those that the kernel picks for who asks. */
+#define PICKED_PORT 32768u
 
 /* ---- what was traced ---- */
 
@@ -147,6 +151,30 @@ static int find_missing(struct map *map, struct hash *known, uint32_t number, en
 	return meet(map, known, &s, node);
 }
 
+/* Who sends or takes datagrams, and was not traced. Which of the two serves is known by the port only. */
+static int find_dgram_end(struct map *map, struct hash *known, const struct dgram_edge *e,
+			  enum dgram_side side, uint32_t *node)
+{
+	const struct address *a = &e->address;
+	char host[INET6_ADDRSTRLEN] = "?", text[ADDRESS_BYTES];
+	struct stranger s = {.address = text, .host = STORE_NONE, .asks = !a->port || a->port >= PICKED_PORT};
+
+	if (e->process[side] != STORE_NONE) {
+		*node = map->of_process[e->process[side]];
+		return 0;
+	}
+	inet_ntop(a->family == ENDPOINT_IPV6 ? AF_INET6 : AF_INET, a->addr, host, sizeof(host));
+	if (a->family == ENDPOINT_UNIX || !a->family)
+		snprintf(text, sizeof(text), "%s", a->family ? "unix" : "unknown");
+	else if (s.asks)
+		snprintf(text, sizeof(text), "%s", host);
+	else
+		snprintf(text, sizeof(text), a->family == ENDPOINT_IPV6 ? "[%s]:%u" : "%s:%u", host, a->port);
+	if (a->family == ENDPOINT_UNIX && e->process[!side] != STORE_NONE)
+		s.host = process_at(map, e->process[!side])->host;
+	return meet(map, known, &s, node);
+}
+
 static int find_ends(struct map *map)
 {
 	const struct model *m = map->m;
@@ -169,6 +197,10 @@ static int find_ends(struct map *map)
 				err = find_missing(map, &known, carrier, side, end);
 		}
 	}
+	for (uint32_t i = 0; i < m->dgrams.edge_count && !err; i++)
+		for (int side = 0; side < 2 && !err; side++)
+			err =
+			    find_dgram_end(map, &known, &m->dgrams.edges[i], side, &map->dgram_ends[i][side]);
 	hash_free(&known);
 	return err;
 }
@@ -224,6 +256,10 @@ static void weigh_peers(struct map *map)
 			node->bytes_in += l->bytes_joined[!side] + l->bytes_one_sided[!side];
 		}
 	}
+	for (uint32_t i = 0; i < m->dgrams.edge_count; i++) {
+		map->nodes.items[map->dgram_ends[i][DGRAM_SENDER]].bytes_out += m->dgrams.edges[i].bytes;
+		map->nodes.items[map->dgram_ends[i][DGRAM_RECEIVER]].bytes_in += m->dgrams.edges[i].bytes;
+	}
 }
 
 /* Peers in the order of their traffic, those beyond `limit` in one; `place` says where each node went. */
@@ -272,6 +308,9 @@ static int sort_peers(struct map *map, uint32_t traced, uint32_t limit)
 	for (uint32_t i = 0; i < map->m->links.link_count && !err; i++)
 		for (int side = 0; side < 2; side++)
 			map->ends[i][side] = place[map->ends[i][side]];
+	for (uint32_t i = 0; i < map->m->dgrams.edge_count && !err; i++)
+		for (int side = 0; side < 2; side++)
+			map->dgram_ends[i][side] = place[map->dgram_ends[i][side]];
 	for (size_t i = 0; i < map->nodes.count && !err; i++) /* now the edges count */
 		map->nodes.items[i].connections = map->nodes.items[i].bytes_in =
 		    map->nodes.items[i].bytes_out = 0;
@@ -288,9 +327,10 @@ int map_gather(const struct model *m, const struct map_options *options, struct 
 			    .by = options->by,
 			    .of_process = calloc(m->store.process_count + 1ul, sizeof(*out->of_process)),
 			    .ends = calloc(links + 1ul, sizeof(*out->ends)),
+			    .dgram_ends = calloc(m->dgrams.edge_count + 1ul, sizeof(*out->dgram_ends)),
 			    .plain = calloc(links + 1ul, sizeof(*out->plain)),
 			    .spans = calloc(m->spans.span_count + 1ul, sizeof(*out->spans))};
-	if (!out->of_process || !out->ends || !out->plain || !out->spans)
+	if (!out->of_process || !out->ends || !out->dgram_ends || !out->plain || !out->spans)
 		return -ENOMEM;
 	err = add_traced(out);
 	if (err)
@@ -310,6 +350,7 @@ void map_free(struct map *map)
 	vec_free(&map->edges);
 	free(map->of_process);
 	free(map->ends);
+	free(map->dgram_ends);
 	free(map->plain);
 	free(map->spans);
 	*map = (struct map){0};
