@@ -56,18 +56,13 @@ static bool ends_in_zst(const char *name)
 	return *name != '.' && len > 4 && !strcmp(name + len - 4, ".zst");
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
+static int list_input(struct loader *l, const char *path);
 
-static int open_input(struct loader *l, char *path);
-
-/* The dumps of a directory, by name. */
-static int open_directory(struct loader *l, const char *path)
+/* The dumps of a directory. */
+static int list_directory(struct loader *l, const char *path)
 {
-	VEC(char *) names = {0};
 	DIR *directory = opendir(path);
+	size_t before = l->paths.count;
 	struct dirent *entry;
 	int err = 0;
 
@@ -81,18 +76,44 @@ static int open_directory(struct loader *l, const char *path)
 		if (asprintf(&name, "%s%s%s", path, path[strlen(path) - 1] == '/' ? "" : "/", entry->d_name) <
 		    0)
 			name = NULL;
-		err = name ? vec_push(&names, name) : -ENOMEM;
+		err = name ? list_input(l, name) : -ENOMEM;
+		free(name);
 	}
 	closedir(directory);
-	vec_sort(&names, compare_names);
-	for (size_t i = 0; !err && i < names.count; i++)
-		err = open_input(l, names.items[i]);
-	if (!err && !names.count)
+	if (!err && l->paths.count == before)
 		err = skip_file(l, path, "no dumps (*.zst) in this directory: nothing read");
-	for (size_t i = 0; i < names.count; i++)
-		free(names.items[i]);
-	vec_free(&names);
 	return err;
+}
+
+static int list_input(struct loader *l, const char *path)
+{
+	struct stat s;
+	char *copy;
+	int err;
+
+	if (!stat(path, &s) && S_ISDIR(s.st_mode))
+		return list_directory(l, path);
+	copy = strdup(path);
+	err = copy ? vec_push(&l->paths, copy) : -ENOMEM;
+	if (err)
+		free(copy);
+	return err;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* By name first: the same dumps in any order, in one directory or in one per host, give the same result. */
+static int compare_paths(const void *a, const void *b)
+{
+	const char *x = *(char *const *)a, *y = *(char *const *)b;
+	int order = strcmp(base_name(x), base_name(y));
+
+	return order ? order : strcmp(x, y);
 }
 
 static const char *kind_of_file(mode_t mode)
@@ -139,14 +160,12 @@ static int open_file(struct loader *l, const char *path)
 }
 
 /* Looks before it opens: a FIFO would wait, a device may do anything. */
-static int open_input(struct loader *l, char *path)
+static int open_input(struct loader *l, const char *path)
 {
 	struct stat s;
 
 	if (stat(path, &s))
 		return skip_file(l, path, "%s: not read", strerror(errno));
-	if (S_ISDIR(s.st_mode))
-		return open_directory(l, path);
 	if (!S_ISREG(s.st_mode))
 		return skip_file(l, path, "%s, not a dump: not read", kind_of_file(s.st_mode));
 	if (was_given(l, &s)) {
@@ -351,6 +370,8 @@ static int build_store(struct loader *l)
 
 static void free_loader(struct loader *l)
 {
+	for (size_t i = 0; i < l->paths.count; i++)
+		free(l->paths.items[i]);
 	for (size_t i = 0; i < l->inputs.count; i++)
 		free(l->inputs.items[i].path);
 	for (size_t i = 0; i < l->drafts.count; i++)
@@ -359,6 +380,7 @@ static void free_loader(struct loader *l)
 		free(l->boots.items[i].id);
 		clock_free(&l->boots.items[i].clock);
 	}
+	vec_free(&l->paths);
 	vec_free(&l->inputs);
 	vec_free(&l->parts);
 	vec_free(&l->drafts);
@@ -373,7 +395,10 @@ static int load(struct store *s, char *const *paths, size_t n, bool keep_stamps)
 
 	*s = (struct store){0};
 	for (size_t i = 0; !err && i < n; i++)
-		err = open_input(&l, paths[i]);
+		err = list_input(&l, paths[i]);
+	vec_sort(&l.paths, compare_paths);
+	for (size_t i = 0; !err && i < l.paths.count; i++)
+		err = open_input(&l, l.paths.items[i]);
 	if (!err)
 		err = build_store(&l);
 	free_loader(&l);

@@ -37,6 +37,7 @@ struct boot {
 struct loader {
 	struct store *store;
 	bool keep_stamps;
+	VEC(char *) paths; /* that were given, or are in directories that were; in order of reading */
 	VEC(struct input) inputs;
 	VEC(struct part) parts;
 	VEC(struct draft) drafts;
