@@ -101,8 +101,8 @@ static int quality(const struct model *m, struct out *out)
 
 static void contains(const char *text, const char *part)
 {
-	if (!strstr(text, part))
-		fail_msg("no %s in\n%s", part, text);
+	if (!text || !strstr(text, part))
+		fail_msg("no %s in\n%s", part, text ? text : "nothing");
 }
 
 static void test_clocks(void **state)

@@ -95,8 +95,8 @@ static char *said(const struct told *t, const struct tree_options *tree)
 
 static void contains(const char *json, const char *part)
 {
-	if (!strstr(json, part))
-		fail_msg("no %s in %s", part, json);
+	if (!json || !strstr(json, part))
+		fail_msg("no %s in %s", part, json ? json : "nothing");
 }
 
 static void test_operations(void **state)
