@@ -316,19 +316,26 @@ static void note_thread(struct store_process *p, struct store_thread *t, const s
 	}
 }
 
+/* A new file of a dump tells again of threads, connections and sessions that there are, with their old times:
+ * no clock went back. */
+static bool tells_again(const struct record *r)
+{
+	return r->kind == RECORD_START || r->kind == RECORD_OPEN || r->kind == RECORD_TLS;
+}
+
 static int fill_record(void *to, const struct record *r, struct slice data)
 {
 	struct filling *f = to;
 	struct store_process *p = f->process;
 	struct store_record *s = &p->records[p->record_count];
-
+	struct clock_cursor aside = f->at;
 	uint64_t ns[2];
 
 	if (f->skip) {
 		f->skip--;
 		return 0;
 	}
-	clock_place(f->clock, f->unit, &f->at, r->t0, r->t1, ns);
+	clock_place(f->clock, f->unit, tells_again(r) ? &aside : &f->at, r->t0, r->t1, ns);
 	*s = (struct store_record){
 	    .t0_ns = ns[0],
 	    .t1_ns = ns[1],

@@ -189,6 +189,8 @@ int segment_turn(struct drain *d, struct region *r)
 	stamp_anchor(&done.until);
 	done.records = d->records;
 	header.anchor = done.until;
+	region_note_anchor(
+	    r, &done.until); /* so that salvage tells of none that is before the new file's first */
 	error = end_file(d, &done.until);
 	done.bytes = d->file->bytes;
 	if (error == 0) {
