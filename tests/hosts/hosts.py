@@ -29,7 +29,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOLD = """set -e
 hostname "$1"; ip link set lo up; mount -t tmpfs -o size=1g none /dev/shm
 [ -z "$2" ] || mount --bind "$2" /proc/sys/kernel/random/boot_id
-echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding; for c in all default; do echo 0 >/proc/sys/net/ipv6/conf/$c/accept_dad; done
 echo 20000 32000 >/proc/sys/net/ipv4/ip_local_port_range
 echo ready; exec cat >/dev/null"""
 RULES = """table {0} dpn{1} {{
